@@ -17,6 +17,7 @@ Kind = Literal["diagnosis", "symptom", "status", "cause"]
 Setting = Literal["inpatient", "outpatient"]
 Decision = Literal["accept", "review"]
 Status = Literal["supported", "possible", "contradicted", "not_found"]
+ProcedureStatus = Literal["done", "planned", "considered", "refused", "removed"]
 
 ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -78,7 +79,8 @@ class Mention:
 class NoteCode:
     """One code of the note's document-level code set, with its evidence and the rules that led to it.
 
-    ``mentions`` are indices into ``NoteResult.mentions``.
+    ``mentions`` are indices into ``NoteResult.mentions``. ``flags`` are remarks for coders and risk teams that
+    change nothing: conflicts with other codes, risk categories and the like.
     """
 
     code: str
@@ -87,21 +89,27 @@ class NoteCode:
     decision: Decision
     mentions: tuple[int, ...]
     trace: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageFlag:
-    """A payer's policy that touches a procedure; never a coverage decision."""
+    """A payer's policy that touches a procedure; never a coverage decision.
+
+    ``points`` says whether the policy speaks for or against covering the procedure for what the note holds.
+    """
 
     id: str
     summary: str
+    points: Literal["for", "against", "neither"] = "neither"
 
 
 @dataclass(frozen=True, slots=True)
 class Indication:
     """Whether the note's findings support one indication of one procedure.
 
-    ``mentions`` are indices into ``NoteResult.mentions``.
+    ``mentions`` are indices into ``NoteResult.mentions``. ``missing`` is documentation that a reviewer looks for
+    and the note lacks; ``against`` are present conditions that speak against the procedure.
     """
 
     procedure: str
@@ -112,6 +120,25 @@ class Indication:
     rationale: str = ""
     coverage_flags: tuple[CoverageFlag, ...] = ()
     sources: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedProcedure:
+    """A procedure that the note itself names, and whether its findings bear it out.
+
+    ``supported_by`` are its indications that the findings support, ``missing`` what a reviewer would look for in
+    vain, ``modifiers`` those that the words of the note point to. Offsets are those of the naming that decided.
+    """
+
+    procedure: str
+    status: ProcedureStatus
+    start: int
+    end: int
+    supported_by: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,7 @@ class NoteResult:
     warnings: tuple[str, ...] = ()
     patient_id: str | None = None
     encounter_id: str | None = None
+    procedures: tuple[NamedProcedure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as written to JSON Lines: plain dicts, lists, strings and numbers."""
@@ -142,10 +170,18 @@ class NoteResult:
             for m in parts.get("mentions", ())
         )
         parts["codes"] = tuple(
-            NoteCode(**{**c, "mentions": tuple(c["mentions"]), "trace": tuple(c.get("trace", ()))})
+            NoteCode(
+                **{
+                    **c,
+                    "mentions": tuple(c["mentions"]),
+                    "trace": tuple(c.get("trace", ())),
+                    "flags": tuple(c.get("flags", ())),
+                }
+            )
             for c in parts.get("codes", ())
         )
         parts["indications"] = tuple(_indication(i) for i in parts.get("indications", ()))
+        parts["procedures"] = tuple(_named_procedure(p) for p in parts.get("procedures", ()))
         parts["warnings"] = tuple(parts.get("warnings", ()))
         return cls(**parts)
 
@@ -160,6 +196,11 @@ class AnnotatedNote:
     indications: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def _named_procedure(record: Mapping[str, Any]) -> NamedProcedure:
+    lists = {name: tuple(record.get(name, ())) for name in ("supported_by", "missing", "modifiers")}
+    return NamedProcedure(**{**record, **lists})
+
+
 def _indication(record: Mapping[str, Any]) -> Indication:
     return Indication(
         **{
@@ -168,5 +209,7 @@ def _indication(record: Mapping[str, Any]) -> Indication:
             "codes": tuple(record.get("codes", ())),
             "coverage_flags": tuple(CoverageFlag(**f) for f in record.get("coverage_flags", ())),
             "sources": tuple(record.get("sources", ())),
+            "missing": tuple(record.get("missing", ())),
+            "against": tuple(record.get("against", ())),
         }
     )

@@ -1,0 +1,1 @@
+"""Notes in, results out: files of many kinds, always as streams."""
