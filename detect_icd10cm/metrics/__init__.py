@@ -1,0 +1,1 @@
+"""Gold against predicted: numbers only, no model."""
