@@ -1,0 +1,122 @@
+"""Speed of the whole pipeline against medSpaCy's, on the same notes with the same terms.
+
+    python benchmarks/speed_medspacy.py PATH/mtsamples/notes.jsonl --peer .venv-bench/bin/python
+
+This project's pipeline: terms, assertion, linking, resolving, procedures (``Detector`` with the lexicon model).
+medSpaCy's: its tokenizer, sentences, target matcher and ConText with the default rules. Each system runs in a process
+of its own, one after the other, in turns; the medians are reported. The ratio is one of CPU time, which what else the
+machine does disturbs least.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PEER = Path(__file__).with_name("medspacy_peer.py")
+MAX_WORDS = 7
+
+
+def detect_here(notes_path: Path) -> dict[str, Any]:
+    """Detect each note with this project; the counterpart of ``detect`` in ``medspacy_peer.py``."""
+    started = time.perf_counter()
+    from detect_icd10cm import Detector
+
+    detector = Detector.from_pretrained("lexicon")
+    texts = [json.loads(line)["text"] for line in notes_path.open(encoding="utf-8")]
+    detector("Warm-up.")
+    load_s = time.perf_counter() - started
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    n_mentions = sum(len(detector(text).mentions) for text in texts)
+    wall_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
+    rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"load_s": load_s, "wall_s": wall_s, "cpu_s": cpu_s, "n_mentions": n_mentions, "rss_mb": rss_mb}
+
+
+def iter_terms() -> Iterator[tuple[str, str]]:
+    """Yield each term of the lexicon as it is written, with its code."""
+    from detect_icd10cm.codes.codeset import CodeSet
+    from detect_icd10cm.codes.synonyms import load_synonyms
+    from detect_icd10cm.codes.terms import title_variants
+
+    codeset = CodeSet.load()
+    for synonym in load_synonyms().terms:
+        yield synonym.term, synonym.code
+    for term, code, _ in codeset.terms():
+        if code[0] not in "VWXY":
+            for variant in title_variants(term):
+                yield " ".join(variant.split()).strip(" ,"), code
+
+
+def write_inputs(folder: Path, notes_path: Path, n_notes: int) -> tuple[Path, Path, int]:
+    """Write the notes and the distinct terms that both systems get; return their files and how many terms there are."""
+    notes, terms = folder / "notes.jsonl", folder / "terms.tsv"
+    with notes_path.open(encoding="utf-8") as lines, notes.open("w", encoding="utf-8") as stream:
+        stream.writelines(islice(lines, n_notes))
+    distinct = {term.lower(): code for term, code in iter_terms() if term and len(term.split()) <= MAX_WORDS}
+    terms.write_text("\n".join(f"{term}\t{code}" for term, code in distinct.items()), "utf-8")
+    return notes, terms, len(distinct)
+
+
+def run(command: list[str | Path]) -> dict[str, Any]:
+    """Run one system in a process of its own and return what it measured."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def print_results(results: dict[str, list[dict[str, Any]]], n_notes: int) -> None:
+    """Print the medians of each system, and how many times faster this project is."""
+    columns = {"notes/s": "wall_s", "CPU ms/note": "cpu_s", "load s": "load_s", "memory MB": "rss_mb"}
+    print(f"{'':18}", *(f"{column:>12}" for column in columns), f"{'mentions':>12}")
+    cpus = {}
+    for system, runs in results.items():
+        wall, cpu, load, memory = (median(one[key] for one in runs) for key in columns.values())
+        cpus[system] = cpu
+        cells = (n_notes / wall, 1000 * cpu / n_notes, load, memory, runs[0]["n_mentions"])
+        print(f"{system:18}", *(f"{cell:12.1f}" for cell in cells))
+    ours, *others = cpus
+    for system in others:
+        print(f"{ours} is {cpus[system] / cpus[ours]:.1f} times as fast as {system}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notes", type=Path, help="notes, JSON Lines with a text")
+    parser.add_argument(
+        "--peer", type=Path, help="a Python that has medSpaCy; without one only this project is measured"
+    )
+    parser.add_argument("--n-notes", type=int, default=500)
+    parser.add_argument("--n-runs", type=int, default=3)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        print(json.dumps(detect_here(arguments.notes)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        notes, terms, n_terms = write_inputs(Path(folder), arguments.notes, arguments.n_notes)
+        commands: dict[str, list[str | Path]] = {"detect-icd10cm": [sys.executable, __file__, notes, "--worker"]}
+        for splitter in ("pyrush", "spacy") if arguments.peer else ():
+            commands[f"medSpaCy ({splitter})"] = [arguments.peer, PEER, "detect", splitter, notes, terms]
+        results: dict[str, list[dict[str, Any]]] = {system: [] for system in commands}
+        for _ in range(arguments.n_runs):
+            for system, command in commands.items():
+                results[system].append(run(command))
+        n_notes = len(notes.read_text("utf-8").splitlines())
+    print(f"{n_notes} notes, {n_terms} terms, median of {arguments.n_runs} runs in turns")
+    print_results(results, n_notes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What can be said of a note before any model: tokens, sections, sentences and assertion."""
