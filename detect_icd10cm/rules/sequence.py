@@ -1,0 +1,118 @@
+"""The order of a note's codes: first-listed or principal first, external causes last (II, IV.G, I.A.13, I.C.20.a.6)."""
+
+from __future__ import annotations
+
+from detect_icd10cm.rules.chapters import PAIN_ENCOUNTER
+from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft, Entry
+from detect_icd10cm.rules.instructions import find_note, is_manifestation
+from detect_icd10cm.types import KINDS
+
+_DIAGNOSIS_SECTIONS = frozenset({"assessment", "diagnosis"})
+_EXTERNAL_CAUSES = ("V", "W", "X", "Y")
+_FIRST = {
+    "inpatient": "listed first: first diagnosis of the assessment or diagnosis list (II)",
+    "outpatient": "listed first: first diagnosis of the assessment or diagnosis list (IV.G)",
+}
+_ELSE_FIRST = {
+    "inpatient": "listed first: no diagnosis list; what the note states first of what it comes to (II, II.A)",
+    "outpatient": "listed first: no diagnosis list; what the note states first of what it comes to (IV.G, IV.D)",
+}
+# Codes that say where a pain is.
+_SITES_OF_PAIN = ("M25.5", "M54", "M79.6", "R07", "R10", "R51")
+_SITE_FIRST = "listed behind {code}, the site of the pain: the encounter is not for its control (I.C.6.b.1)"
+_REASON_FIRST = "listed first: what the visit is for (IV.A, I.C.21.c)"
+_PAIN_FIRST = "listed first: the encounter is for the control of pain (I.C.6.b.1)"
+_BEHIND = "listed behind {code}: {note} (I.A.13, I.A.17, I.B.7)"
+_AHEAD = "listed first: {code} must follow it (I.A.13)"
+_MANIFESTATION = "never listed first, by its title (I.A.13); the note names no cause of it"
+
+
+def order_codes(draft: Draft) -> list[Entry]:
+    """Return the entries of a draft, first-listed first; those that notes put behind others stand behind them."""
+    pain = _find_pain(draft)
+    chosen = draft.reason or pain or _find_first(draft)
+    ranked = sorted(draft, key=lambda code: (code != chosen, *_rank(draft, code)))
+    ahead = {code: _find_ahead(draft, code) for code in ranked}
+    ordered: dict[str, None] = {}
+    for code in ranked:
+        _place(code, ahead, ordered, set())
+    codes = list(ordered)
+    if codes and is_manifestation(draft.codeset, codes[0]):
+        codes.append(codes.pop(0))
+    if codes:
+        _explain_first(draft, codes[0], chosen, pain)
+    return [draft.entries[code] for code in codes]
+
+
+def _explain_first(draft: Draft, first: str, chosen: str | None, pain: str | None) -> None:
+    entry = draft.entries[first]
+    if first == draft.reason:
+        entry.note(_REASON_FIRST)
+    elif first == pain:
+        entry.note(_PAIN_FIRST)
+    elif chosen is None:
+        entry.note(_ELSE_FIRST[draft.setting])
+    elif first == chosen:
+        entry.note(_FIRST[draft.setting])
+    else:
+        entry.note(_AHEAD.format(code=chosen))
+
+
+def _place(code: str, ahead: dict[str, dict[str, str]], ordered: dict[str, None], waiting: set[str]) -> None:
+    """Put a code behind all that must stand ahead of it; a circle of notes is left as it stands."""
+    if code in ordered or code in waiting:
+        return
+    for other in ahead[code]:
+        _place(other, ahead, ordered, waiting | {code})
+    ordered[code] = None
+
+
+def _find_ahead(draft: Draft, code: str) -> dict[str, str]:
+    """Return the codes of the draft that notes put ahead of a code, each with the note."""
+    found = {}
+    is_for_pain = bool(PAIN_ENCOUNTER.search(draft.document.text)) if code.startswith("G89") else False
+    for other in draft:
+        if other == code or other.startswith(_EXTERNAL_CAUSES) or other.startswith("Z"):
+            continue
+        if code.startswith("G89") and other.startswith(_SITES_OF_PAIN) and not is_for_pain:
+            found[other] = ""
+            draft.entries[code].note(_SITE_FIRST.format(code=other))
+            continue
+        note = find_note(draft.codeset, code, "code_first", other)
+        if note is None and not code.startswith(_EXTERNAL_CAUSES):
+            note = find_note(draft.codeset, other, "use_additional", code)
+        if note is not None and find_note(draft.codeset, other, "code_first", code) is None:
+            found[other] = note
+            draft.entries[code].note(_BEHIND.format(code=other, note=note))
+    return found
+
+
+def _find_pain(draft: Draft) -> str | None:
+    """Return the code of category G89 where the encounter is for the pain itself (I.C.6.b.1.a)."""
+    codes = [code for code in draft if code.startswith("G89")]
+    return codes[0] if codes and PAIN_ENCOUNTER.search(draft.document.text) else None
+
+
+def _find_first(draft: Draft) -> str | None:
+    """Return the code of the first diagnosis that stands under an assessment or diagnosis heading."""
+    for i, mention in enumerate(draft.mentions):
+        if mention.assertion != "present" or mention.kind != "diagnosis":
+            continue
+        if draft.section_of(mention) not in _DIAGNOSIS_SECTIONS:
+            continue
+        for code, entry in draft.entries.items():
+            if i in entry.mentions and not code.startswith((*_EXTERNAL_CAUSES, "Z")):
+                return code
+    return None
+
+
+def _rank(draft: Draft, code: str) -> tuple[int, int, int, int]:
+    """Return the place of a code: what it is, then where the note states it, then how early."""
+    mentions = draft.entries[code].mentions
+    first = min(mentions, default=len(draft.mentions))
+    if code.startswith(_EXTERNAL_CAUSES):
+        return 2, 0, 0, first
+    sections = draft.sections_of(code)
+    place = 0 if sections & FINAL_SECTIONS else 2 if sections <= {"past_medical_history"} else 1
+    kind = min((KINDS.index(draft.mentions[i].kind) for i in mentions), default=KINDS.index("status"))
+    return int(code.startswith("Z")), place, kind, first

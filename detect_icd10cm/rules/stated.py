@@ -1,0 +1,96 @@
+"""Which mentions of a note are coded, and with which code: assertion, setting, history, relatives, validity."""
+
+from __future__ import annotations
+
+from detect_icd10cm.codes.history import family_code, history_code
+from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft
+from detect_icd10cm.rules.validity import find_successor
+from detect_icd10cm.types import Mention
+
+# Where an inpatient note says what is so at discharge (II.H, III.C); the rest tells how it was found out.
+_AT_DISCHARGE = frozenset({"assessment", "diagnosis", "plan", "hospital_course", None})
+
+# The chapters, by their letters, of the conditions that a family-history code is about.
+_CONCERNS = (
+    ("Z81", ""), ("Z82.0", "G"), ("Z82.1", "H"), ("Z82.2", "H"), ("Z82.3", "GI"), ("Z82.4", "I"), ("Z82.5", "J"),
+    ("Z82.6", "M"), ("Z82.7", "Q"), ("Z82.8", ""), ("Z83.0", "AB"), ("Z83.1", "AB"), ("Z83.2", "D"), ("Z83.3", "E"),
+    ("Z83.4", "E"), ("Z83.5", "H"), ("Z83.6", "J"), ("Z83.7", "K"), ("Z84.0", "L"), ("Z84.1", "N"), ("Z84.2", "N"),
+    ("Z84.8", ""),
+)  # fmt: skip
+
+# Past infections, and conditions of blood, nerves, eyes, lungs, gut, skin, joints and urinary tract.
+_PASSES = ("Z86.1", "Z86.2", "Z86.6", "Z87.0", "Z87.1", "Z87.2", "Z87.3", "Z87.4")
+
+_PRESENT = "documented as present, coded as far as the note describes it (I.B.2)"
+_UNCERTAIN = "uncertain diagnosis of an inpatient at discharge, coded as if established (II.H, III.C)"
+_HISTORY = "condition of the past, reported by its history or status code (I.C.21.c.4)"
+_FAMILY = "condition of a relative, reported by its family-history code (I.C.21.c.4)"
+
+
+def state_codes(draft: Draft) -> None:
+    """Put the codes of the mentions that are coded into a draft.
+
+    Absent and hypothetical findings are not coded, uncertain diagnoses only for inpatients, and past or family
+    conditions only by the codes that say so; a past symptom is none that may recur, which is what such codes are for.
+    """
+    for i, mention in enumerate(draft.mentions):
+        stated = _find_code(mention, draft)
+        if stated is None:
+            continue
+        code, reason = stated
+        if draft.codeset.is_billable(code):
+            draft.add(code, (i,), reason)
+            continue
+        successor = find_successor(code, draft.codeset)
+        if successor:
+            entry = draft.add(successor.code, (i,), reason)
+            if entry:
+                entry.note(successor.reason)
+                entry.doubts.append(successor.reason)
+
+
+def find_uncodable(draft: Draft) -> tuple[str, ...]:
+    """Return what to tell of codes that are stated but neither valid in the release nor to be mapped."""
+    found = [stated[0] for mention in draft.mentions if (stated := _find_code(mention, draft))]
+    return tuple(
+        f"code {code} is not billable in release {draft.codeset.release} and has no single successor; it is left out"
+        for code in dict.fromkeys(found)
+        if not draft.codeset.is_billable(code) and find_successor(code, draft.codeset) is None
+    )
+
+
+def _find_code(mention: Mention, draft: Draft) -> tuple[str, str] | None:
+    """Return the code of a mention and why it is coded, or None where it is not."""
+    if mention.assertion == "present":
+        return mention.code, _PRESENT
+    if mention.assertion == "possible":
+        coded = draft.setting == "inpatient" and mention.kind == "diagnosis"
+        return (mention.code, _UNCERTAIN) if coded and draft.section_of(mention) in _AT_DISCHARGE else None
+    if mention.kind == "symptom":
+        return None
+    if mention.assertion == "historical":
+        code = history_code(mention.code, draft.codeset)
+        return (code, _HISTORY) if code else None
+    if mention.assertion == "family":
+        code = family_code(mention.code, draft.codeset)
+        return (code, _FAMILY) if code else None
+    return None
+
+
+def drop_irrelevant_history(draft: Draft) -> None:
+    """Take out history that does not bear on the care of the patient (III.A, IV.J).
+
+    That it bears is taken from its standing in the assessment, for a relative's condition also from a present
+    condition of the same chapter, and always for a cancer, and for a past condition that is not among those which
+    pass without a trace.
+    """
+    chapters = {code[0] for code in draft.diagnoses}
+    for code in draft:
+        if draft.sections_of(code) & FINAL_SECTIONS:
+            continue
+        if draft.is_stated_as(code, "family"):
+            concerned = next((letters for prefix, letters in _CONCERNS if code.startswith(prefix)), None)
+            if concerned is not None and not chapters & set(concerned):
+                draft.drop(code, "")
+        elif code.startswith(_PASSES) and draft.is_stated_as(code, "historical"):
+            draft.drop(code, "")
