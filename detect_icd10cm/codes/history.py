@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-
-import yaml
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.tables import find_ancestors
+from detect_icd10cm.packaged import packaged_file, read_yaml
 
 
 def history_code(code: str, codeset: CodeSet) -> str | None:
@@ -31,10 +29,7 @@ def family_code(code: str, codeset: CodeSet) -> str | None:
 @cache
 def load_history() -> Mapping[str, Mapping[str, str]]:
     """Load ``history.yaml``: by table, the history code of each beginning of a code."""
-    file = resources.files("detect_icd10cm") / "codes" / "history.yaml"
-    # The C loader is as safe as SafeLoader and ten times as fast, but not part of every PyYAML.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    tables: dict[str, dict[str, list[str]]] = yaml.load(file.read_text("utf-8"), Loader=loader)  # noqa: S506
+    tables: dict[str, dict[str, list[str]]] = read_yaml(packaged_file("codes", "history.yaml"))
     return {
         name: {beginning: code for code, beginnings in table.items() for beginning in beginnings}
         for name, table in tables.items()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
-import yaml
-
 from detect_icd10cm.errors import RulesError
+from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.text.sections import SECTIONS
 
@@ -79,7 +77,7 @@ class Synonyms:
 
 def synonyms_file() -> Traversable:
     """Return the packaged ``synonyms.yaml``."""
-    return resources.files("detect_icd10cm") / "codes" / "synonyms.yaml"
+    return packaged_file("codes", "synonyms.yaml")
 
 
 @cache
@@ -94,7 +92,7 @@ def read_synonyms(path: Traversable) -> Synonyms:
     Raises:
         RulesError: If a key, a guard's name or a section is unknown, or an entry is no term.
     """
-    data = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    data = read_yaml(path)
     if not isinstance(data, dict) or set(data) != _KEYS:
         raise RulesError(f"{path.name}: expected the keys {sorted(_KEYS)}, found {sorted(data)}")
     reader = _EntryReader(path.name, data["guards"])

@@ -9,8 +9,9 @@ import re
 from typing import NamedTuple
 
 from detect_icd10cm.codes.codeset import CodeSet, normalize_code
+from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.errors import CodeSetError, RulesError
-from detect_icd10cm.types import ASSERTIONS, KINDS, Kind, Mention
+from detect_icd10cm.types import ASSERTIONS, KINDS, Mention
 
 _FINDING = re.compile(r"\{([^{}|]+)\|([^{}|]+)(?:\|([^{}|]+))?(?:\|([^{}|]+))?\}")
 
@@ -65,19 +66,10 @@ def _make_mention(
     except CodeSetError as error:
         raise RulesError(f"mark {text!r}: {error}") from error
     said = next((one for one in ASSERTIONS if one == assertion), None)
-    named = next((one for one in KINDS if one == (kind or _kind_of(known))), None)
+    named = next((one for one in KINDS if one == (kind or kind_of(known))), None)
     if said is None or named is None:
         raise RulesError(
             f"mark {text!r}: found {assertion!r} and {kind!r}; expected an assertion of {', '.join(ASSERTIONS)} "
             f"and a kind of {', '.join(KINDS)}, or none"
         )
     return Mention(start, start + len(text), text, named, said, known, title=title)
-
-
-def _kind_of(code: str) -> Kind:
-    if code.startswith("Z"):
-        return "status"
-    if code.startswith(("V", "W", "X", "Y")):
-        return "cause"
-    # Pain of joints, back and limbs are symptoms too, though chapter 13 holds them.
-    return "symptom" if code.startswith(("R", "M25.5", "M54", "M79.6")) else "diagnosis"

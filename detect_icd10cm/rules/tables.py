@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache, cached_property
-from importlib import resources
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, Field
 
+from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.rules.patterns import CodePattern, PatternIndex
 from detect_icd10cm.rules.schema import Pattern, Patterns, Slug, Strict, Text, Texts, any_of
 
@@ -160,6 +159,4 @@ def _load(name: str, row: type[T]) -> tuple[T, ...]:
 
 
 def _read(name: str) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    file = resources.files("detect_icd10cm") / "rules" / "coding" / name
-    return yaml.load(file.read_text("utf-8"), Loader=loader)  # noqa: S506 - a safe loader, see procedures.py
+    return read_yaml(packaged_file("rules", "coding", name))

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from detect_icd10cm.codes.codeset import normalize_code
+from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.errors import CodeSetError, NoteError
-from detect_icd10cm.types import ASSERTIONS, KINDS, AnnotatedNote, Kind, Mention
+from detect_icd10cm.types import ASSERTIONS, KINDS, AnnotatedNote, Mention
 
 T = TypeVar("T", bound=str)
 
 IssueKind = Literal["broken", "reference differs", "not in release", "not billable", "repeated"]
 ISSUE_KINDS: tuple[IssueKind, ...] = get_args(IssueKind)
-# R is the chapter of signs and symptoms, Z that of status, V-Y that of external causes.
-_KIND_OF_LETTER: Mapping[str, Kind] = {"R": "symptom", "Z": "status", **dict.fromkeys("VWXY", "cause")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +63,6 @@ def spell_code(code: str) -> str:
         return "".join(code.split()).upper()
 
 
-def kind_of_code(code: str) -> Kind:
-    """Return the kind of mention that a code's chapter suggests, for formats that do not label it.
-
-    >>> kind_of_code("R51.9"), kind_of_code("Z79.4"), kind_of_code("W19.XXXA"), kind_of_code("I10")
-    ('symptom', 'status', 'cause', 'diagnosis')
-    """
-    return _KIND_OF_LETTER.get(code[:1], "diagnosis")
-
-
 def make_mention(
     text: str,
     start: object,
@@ -105,7 +95,7 @@ def make_mention(
         start=start,
         end=end,
         text=text[start:end] if text else quote or "",
-        kind=one_of(kind or kind_of_code(code), KINDS, f"kind of mention {start}-{end}"),
+        kind=one_of(kind or kind_of(code), KINDS, f"kind of mention {start}-{end}"),
         assertion=one_of(assertion or "present", ASSERTIONS, f"assertion of mention {start}-{end}"),
         code=code,
     )
