@@ -44,6 +44,13 @@ NEGATION_BEHIND = [
     "{Depression|F32.A|absent}: the patient denies.",
     "She is {pain|R52|absent} free.",
     "{Sepsis|A41.9|absent} is unlikely.",
+    "{Neuropathy|G62.9|absent} and {myasthenia gravis|G70.00|absent} have been excluded.",
+    "{Gout|M10.9|absent}, {septic arthritis|M00.9|absent}, {Lyme disease|A69.20|absent} and {lupus|M32.9|absent}"
+    " were excluded.",
+    "{Pneumonia|J18.9|absent} has been excluded.",
+    "{Smoker|F17.210|absent}: never.",
+    "(-) {fever|R50.9|absent}, (+) {weight gain|R63.5}",
+    "(+) {fever|R50.9}, (-) {chills|R68.83|absent}",
 ]
 
 ENDS_OF_REACH = [
@@ -60,6 +67,12 @@ ENDS_OF_REACH = [
     "No {fever|R50.9|absent} apart from {chills|R68.83}.",
     "He is not eating well because of {nausea|R11.0}.",
     "Non-insulin-dependent {diabetes|E11.9}, {asthma|J45.909}.",
+    "{Diabetes without retinopathy|E11.9}, {anxiety|F41.9}.",
+    "{Migraine without aura|G43.009}, {anxiety|F41.9}.",
+    "{Migraine|G43.909} without aura, {anxiety|F41.9}.",
+    "{Depression|F32.A} without psychotic features, {asthma|J45.909}.",
+    "{History of stroke|Z86.73|historical} and {pneumonia|J18.9|historical}.",
+    "{Family history of stroke|Z82.3|family} and {diabetes|E11.9|family}.",
 ]
 
 TEMPLATES = [
@@ -99,6 +112,9 @@ POSSIBLE = [
     "{Anemia|D64.9}, probable {iron deficiency|E61.1|possible}.",
     "{Lymphoma|C85.90|possible} is suspected.",
     "{Meningitis|G03.9|possible} cannot be excluded.",
+    "{Meningitis|G03.9|possible} has not been excluded.",
+    "Possible transition to secondary progressive {MS|G35.D|possible}.",
+    "Possible progression to {heart failure|I50.9|possible}.",
     "DIFFERENTIAL DIAGNOSIS: {Gout|M10.9|possible}, {septic arthritis|M00.9|possible}.",
     "{Gout|M10.9|possible}?",
     "Worried? {Anxiety|F41.9} noted.",
@@ -128,6 +144,15 @@ HISTORICAL = [
     "He has {old stroke|Z86.73|historical} and a previous {pacemaker|Z95.0}.",
     "MEDICAL HISTORY:\n{Gallstones|K80.20|historical}\n{Lupus|M32.9}\n",
     "An 80-year-old with {gastroenteritis|K52.9}.",
+    "Hx of {TIA|G45.9|historical}, 2022.",
+    "PMH: {Appendicitis|K37|historical} at age 12.",
+    "{Meningitis|G03.9|historical} at the age of four.",
+    "{Epilepsy|G40.909} since age 12.",
+    "PMH: {Hysterectomy|Z90.710} for {fibroids|D25.9|historical}.",
+    "Status post {total abdominal hysterectomy|Z90.710} due to uterine {fibroids|D25.9|historical}.",
+    "She has a history of {colectomy|Z90.49} for {ulcerative colitis|K51.90|historical}.",
+    "She is scheduled for hysterectomy for {fibroids|D25.9}.",
+    "HOSPITAL COURSE: She underwent cholecystectomy for {gallstones|K80.20}.",
 ]
 
 FAMILY = [
@@ -152,6 +177,15 @@ HYPOTHETICAL = [
     "Return if {fever|R50.9|hypothetical} or {bleeding|R58|hypothetical}.",
     "Return for {fever|R50.9|hypothetical}, {redness|L53.9|hypothetical}.",
     "Call me if she develops {vomiting|R11.10|hypothetical}.",
+    "Return to the ED for {trouble breathing|R06.00|hypothetical}, {choking|R09.89|hypothetical} or"
+    " {fever|R50.9|hypothetical}.",
+    "Instructed to go to the ED for {fever|R50.9|hypothetical}, {vomiting|R11.10|hypothetical}.",
+    "Go to the nearest emergency department with {chest pain|R07.9|hypothetical}.",
+    "Return precautions for {fever|R50.9|hypothetical} or {infection|B99.9|hypothetical} were given.",
+    "Return precautions: {fever|R50.9|hypothetical}, {rash|R21|hypothetical}.",
+    "Seek medical attention for {syncope|R55|hypothetical}.",
+    "He went to the ED for {chest pain|R07.9}.",
+    "Return to clinic for follow-up of {hypertension|I10}.",
     "Risks include {bleeding|R58|hypothetical}, {infection|B99.9|hypothetical} and {stroke|I63.9|hypothetical}.",
     "At risk for {falls|W19.XXXA|hypothetical}.",
     "Heparin to prevent {DVT|I82.409|hypothetical}.",
@@ -167,8 +201,18 @@ HYPOTHETICAL = [
     "You were seen for {pneumonia|J18.9}. Your doctor will call you. You had a film.",
 ]
 
+WITHIN = [
+    "{Nonsmoker|Z72.0|absent}.",
+    "He is a {non-smoker|Z72.0|absent} with {gout|M10.9}.",
+    "{Never smoker|Z72.0|absent}. {Obesity|E66.9}.",
+    "{Never smoked|Z72.0|absent}, {asthma|J45.909}.",
+    "{Nonalcoholic steatohepatitis|K75.81}.",
+    "{Sepsis, possible source unknown|A41.9}.",
+]
+
 TABLES = {
     "negation": NEGATION,
+    "within": WITHIN,
     "negation behind": NEGATION_BEHIND,
     "ends of reach": ENDS_OF_REACH,
     "templates": TEMPLATES,

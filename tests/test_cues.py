@@ -64,7 +64,30 @@ def test_find_prefers_the_longest(sentence: str, cues: list[str]) -> None:
 
 
 def test_a_pseudo_phrase_that_is_part_of_a_finding_hides_nothing() -> None:
-    assert [cue.text for cue in CueBook(make_data()).find(("no", "change", "in", "vision"), {1, 2, 3})] == ["no"]
+    assert [cue.text for cue in CueBook(make_data()).find(("no", "change", "in", "vision"), {1: 1, 2: 1, 3: 1})] == [
+        "no"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("taken", "cues"),
+    [
+        ({}, ["no"]),
+        ({1: 1, 2: 1}, ["no"]),  # "no {fever}"
+        ({1: 1, 2: 1, 3: 1}, ["no"]),
+        ({0: 0, 1: 0}, ["no"]),  # at the head of a finding
+    ],
+)
+def test_a_cue_counts_around_a_finding_and_at_its_head(taken: dict[int, int], cues: list[str]) -> None:
+    assert [cue.text for cue in CueBook(make_data()).find(("no", "fever", "or", "cough"), taken)] == cues
+
+
+def test_inside_a_finding_only_its_own_phrases_are_cues() -> None:
+    group = {"says": "absent", "side": "within", "reach": 0, "phrases": ["never smoker"]}
+    book = CueBook(make_data(groups=[*make_data()["groups"], group]))
+    assert [cue.text for cue in book.find(("stage", "no", "cough"), {0: 0, 1: 0})] == []
+    assert [cue.within is not None for cue in book.find(("never", "smoker"), {0: 0, 1: 0})] == [True]
+    assert book.find(("never", "smoker"), {1: 1}) == []
 
 
 @pytest.mark.parametrize(

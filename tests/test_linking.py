@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.codes.lexicon import SOURCES
-from detect_icd10cm.codes.linking import kind_of, load_tables
+from detect_icd10cm.codes.linking import load_tables
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import KINDS, Mention

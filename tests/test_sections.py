@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from detect_icd10cm.text.document import Document
 from detect_icd10cm.text.sections import find_sections, section_name
 
 NAMES = [
@@ -70,3 +71,42 @@ def test_find_sections(text: str, cuts: list[tuple[str | None, str | None]]) -> 
     assert [section.name for section in sections] == [name for name, _ in cuts]
     for section, (_, body) in zip(sections, cuts, strict=True):
         assert body is None or text[section.body : section.end].strip("* \r\n") == body
+
+
+HEADED = [
+    ("[ALLERGIES]: none", True),
+    ("[DRUG ALLERGIES]: none", True),
+    ("ALLERGIES: [Sulfa]", False),
+    ("## [ILLNESSES]:\n\nNone", True),
+    ("[Allergy to penicillin]: hives", False),
+    ("HISTORY OF PRESENT [ILLNESS]: Gout.", True),
+    ("Seen.\r\rPAST [MEDICAL HISTORY]\rGout", True),
+    ("[PAIN] MANAGEMENT CLINIC\n\nGout.", True),
+    ("[PAIN] MANAGEMENT:\nGout.", True),
+    ("NERVE CLINIC - [POSTOPERATIVE VISIT]\n\nGout.", True),
+    ("[DIABETES]: stable", False),
+    ("[DIABETES]\n\nStable", False),
+    ("POSTOPERATIVE DIAGNOSIS: [DIABETES]", False),
+    ("REASON FOR CONSULTATION: [CHEST PAIN]", False),
+    ("CONSULT: [CHEST PAIN]", False),
+    ("CONSULT FOR [PROSTATE CANCER]\n\nSeen.", False),
+    ("Family history of [breast cancer] - mother", False),
+    ("[Tobacco use]: one pack", False),
+    ("[Gout] is seen.", False),
+    ("[PAIN]", False),
+]
+
+
+@pytest.mark.parametrize(("marked", "headed"), HEADED)
+def test_in_heading(marked: str, headed: bool) -> None:
+    start, end = marked.index("["), marked.index("]") - 1
+    assert Document(marked.replace("[", "").replace("]", "")).in_heading(start, end) == headed
+
+
+def test_a_lone_carriage_return_breaks_a_line() -> None:
+    lines = "PMH:\nGout\n\nPLAN:\nRest, and\ndrink.\n"
+    document, other = Document(lines), Document(lines.replace("\n", "\r"))
+    assert other.tokens == document.tokens
+    assert other.sections == document.sections
+    assert other.sentences == document.sentences
+    assert Document("a\r\r\nb\r\nc").tokens == [("a", 0, 1), ("\n", 3, 4), ("b", 4, 5), ("\n", 6, 7), ("c", 7, 8)]

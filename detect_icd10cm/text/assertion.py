@@ -37,11 +37,12 @@ class Asserted(NamedTuple):
 
 
 class _Sentence(NamedTuple):
-    """A sentence's words, the cues among them, and where those start, counted from its first word."""
+    """A sentence's words, the cues among them, where those start, counted from its first word, and its section."""
 
     words: tuple[str, ...]
     cues: list[Cue]
     starts: list[int]
+    section: str | None
 
 
 class AssertionRules:
@@ -71,9 +72,10 @@ class AssertionRules:
         results: list[Asserted] = [Asserted("present", None)] * len(spans)
         for (first, last), members in by_sentence.items():
             words = normalize_words(token.text for token in document.tokens[first:last])
-            taken = {position - first for i in members for position in range(*placed[i])}
+            taken = {position - first: placed[i][0] - first for i in members for position in range(*placed[i])}
             cues = self._book.find(words, taken)
-            sentence = _Sentence(words, cues, [cue.start for cue in cues])
+            section = document.section_at(document.tokens[first].start) if words else None
+            sentence = _Sentence(words, cues, [cue.start for cue in cues], section)
             for i in members:
                 start, _, code = spans[i]
                 said = self._reaching(sentence, placed[i][0] - first, placed[i][1] - first, code)
@@ -98,7 +100,11 @@ class AssertionRules:
 
     def _reaching(self, sentence: _Sentence, a: int, b: int, code: str) -> dict[Assertion, str]:
         """Return what the cues say that reach a finding at words ``a`` to ``b``; a cue before it counts first."""
-        return self._said_behind(sentence, b, code) | self._said_before(sentence, a, code)
+        said = self._said_behind(sentence, b, code) | self._said_before(sentence, a, code)
+        for cue in sentence.cues[bisect_left(sentence.starts, a) : bisect_left(sentence.starts, b)]:
+            if cue.within:
+                said[cue.within.assertion] = cue.text
+        return said
 
     def _said_before(self, sentence: _Sentence, a: int, code: str) -> dict[Assertion, str]:
         said: dict[Assertion, str] = {}
@@ -111,7 +117,7 @@ class AssertionRules:
                 ends.setdefault(cue.end_kind, cue.start)
                 continue
             force = self._force_on(code, cue.before)
-            if force and self._reaches(force, sentence.words, cue.end, a, ends):
+            if force and self._reaches(force, sentence.words, cue.end, a, ends) and _in_past(sentence, i, force):
                 said.setdefault(force.assertion, cue.text)
         return said
 
@@ -147,6 +153,13 @@ class AssertionRules:
         # A status (Z code) such as a device or an absent organ lasts.
         lasts = code.startswith("Z") or (force.only_curable and not code.startswith(self._book.over_when_history))
         return None if lasts else force
+
+
+def _in_past(sentence: _Sentence, i: int, force: Force) -> bool:
+    """Say whether cue ``i`` speaks of the past where its force counts only there."""
+    if not force.only_past or sentence.section in _PAST_SECTIONS:
+        return True
+    return any(cue.before and cue.before.assertion == "historical" for cue in sentence.cues[:i])
 
 
 def _is_leaflet(document: Document) -> bool:

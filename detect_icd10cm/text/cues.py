@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from itertools import product
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
-import yaml
-
 from detect_icd10cm.errors import RulesError
+from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.text.tokens import tokenize
 from detect_icd10cm.types import Assertion
 
@@ -21,9 +20,9 @@ EndKind = Literal["strong", "subject", "clause"]
 _FILE = "assertion_cues.yaml"
 _KEYS = {"words", "groups", "pseudo", "ends", "list_words", "over_when_history", "history_codes"}
 _GROUP_KEYS = {"says", "side", "reach", "phrases"}
-_GROUP_OPTIONS = {"list_reach", "ends", "closing", "only_curable"}
+_GROUP_OPTIONS = {"list_reach", "ends", "closing", "only_curable", "only_past"}
 _HISTORIES: tuple[Assertion, ...] = ("historical", "family")
-_SIDES = ("before", "after", "both")
+_SIDES = {"before": ("before",), "after": ("after",), "both": ("before", "after"), "within": ("within",)}
 _END_KINDS: tuple[EndKind, ...] = get_args(EndKind)
 
 _CLOSING = frozenset(".,;\n")
@@ -44,12 +43,14 @@ class Force:
     ended_by: frozenset[EndKind]
     closing: bool = False
     only_curable: bool = False
+    only_past: bool = False
 
 
 class Cue(NamedTuple):
     """A phrase found in a sentence; ``start`` and ``end`` are tokens of it, ``end`` exclusive.
 
-    ``before`` is its force on what it stands before, ``after`` on what it stands after; an end has neither.
+    ``before`` is its force on what it stands before, ``after`` on what it stands after, ``within`` on what it is part
+    of; an end has none.
     """
 
     start: int
@@ -58,6 +59,7 @@ class Cue(NamedTuple):
     before: Force | None
     after: Force | None
     end_kind: EndKind | None
+    within: Force | None = None
 
 
 @dataclass(slots=True)
@@ -65,11 +67,22 @@ class _Phrase:
     words: tuple[str, ...]
     before: Force | None = None
     after: Force | None = None
+    within: Force | None = None
     end_kind: EndKind | None = None
 
     @property
     def is_pseudo(self) -> bool:
-        return self.before is None and self.after is None and self.end_kind is None
+        return not (self.before or self.after or self.within or self.end_kind)
+
+    def counts(self, words: Sequence[str], start: int, taken: Mapping[int, int]) -> bool:
+        """Say whether the phrase counts at a place; see ``CueBook.find`` for ``taken``."""
+        end = start + len(self.words)
+        finding = taken.get(start)
+        if finding is not None and taken.get(end - 1) == finding and (self.within or finding < start):
+            return self.within is not None
+        if self.is_pseudo:
+            return not any(position in taken for position in range(start, end))
+        return bool(self.before or self.end_kind or (self.after and self.answers(words, end)))
 
     def answers(self, words: Sequence[str], end: int) -> bool:
         """Say whether the phrase may speak of what stands before it: "Fever: no." but not "Abdomen: no masses"."""
@@ -114,18 +127,19 @@ class CueBook:
         Raises:
             RulesError: If a key is unknown or missing, or a phrase stands twice.
         """
-        text = (resources.files("detect_icd10cm") / "text" / _FILE).read_text("utf-8")
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        data = read_yaml(packaged_file("text", _FILE))
         if not isinstance(data, dict) or set(data) != _KEYS:
             raise RulesError(f"{_FILE}: found keys {sorted(data)}, expected {sorted(_KEYS)}")
         return cls(data)
 
-    def find(self, words: tuple[str, ...], taken: Container[int] = ()) -> list[Cue]:
+    def find(self, words: tuple[str, ...], taken: Mapping[int, int] = MappingProxyType({})) -> list[Cue]:
         """Return the cues and ends in a sentence, in order; the longest phrase wins.
 
         Args:
             words: The sentence's words as ``normalize_words`` gives them.
-            taken: Positions of words that are part of findings: a pseudo phrase that reaches into one hides nothing.
+            taken: For each word that is part of a finding, the first word of that finding. A pseudo phrase that
+                reaches into one hides nothing, and inside one ("migraine without aura") stands no cue; at its head
+                ("history of stroke and pneumonia") one does.
         """
         cues: list[Cue] = []
         i = 0
@@ -134,16 +148,15 @@ class CueBook:
             if phrase and not phrase.is_pseudo:
                 end = i + len(phrase.words)
                 after = phrase.after if phrase.answers(words, end) else None
-                cues.append(Cue(i, end, " ".join(phrase.words), phrase.before, after, phrase.end_kind))
+                text = " ".join(phrase.words)
+                cues.append(Cue(i, end, text, phrase.before, after, phrase.end_kind, phrase.within))
             i += len(phrase.words) if phrase and phrase.words[0] not in _COPULAS else 1
         return cues
 
-    def _longest(self, words: tuple[str, ...], i: int, taken: Container[int]) -> _Phrase | None:
+    def _longest(self, words: tuple[str, ...], i: int, taken: Mapping[int, int]) -> _Phrase | None:
         for size in self._sizes[words[i]]:
             phrase = self._phrases.get(words[i : i + size])
-            if phrase is None or (phrase.is_pseudo and any(position in taken for position in range(i, i + size))):
-                continue
-            if phrase.before or phrase.end_kind or phrase.is_pseudo or phrase.answers(words, i + size):
+            if phrase and phrase.counts(words, i, taken):
                 return phrase
         return None
 
@@ -158,11 +171,11 @@ class CueBook:
             frozenset(group.get("ends", _END_KINDS)),
             group.get("closing", False),
             group.get("only_curable", False),
+            group.get("only_past", False),
         )
-        sides = ("before", "after") if group["side"] == "both" else (group["side"],)
         for words in self._expanded(group["phrases"]):
             phrase = self._phrases.setdefault(words, _Phrase(words))
-            for side in sides:
+            for side in _SIDES[group["side"]]:
                 if getattr(phrase, side):
                     raise RulesError(f"{_FILE}: {' '.join(words)!r} stands twice {side} a finding; keep one")
                 setattr(phrase, side, force)

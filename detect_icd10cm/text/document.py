@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from functools import cached_property
 
-from detect_icd10cm.text.sections import Section, find_sections
+from detect_icd10cm.text.sections import Section, find_heading, find_sections
 from detect_icd10cm.text.sentences import split_sentences
 from detect_icd10cm.text.tokens import Token, tokenize
+
+# A line break of its own, not part of "\r\n" (nor of "\r\r\n", a file that was converted twice).
+_LONE_RETURN = re.compile(r"\r(?!\r?\n)")
 
 
 class Document:
@@ -17,9 +21,14 @@ class Document:
         self.text = text
 
     @cached_property
+    def _lines(self) -> str:
+        """The text with each line break told by a line feed; offsets are the same."""
+        return _LONE_RETURN.sub("\n", self.text)
+
+    @cached_property
     def tokens(self) -> list[Token]:
         """Words, punctuation marks and line breaks, in order."""
-        return tokenize(self.text)
+        return tokenize(self._lines)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -29,12 +38,12 @@ class Document:
     @cached_property
     def sections(self) -> list[Section]:
         """Sections in order, covering the whole text."""
-        return find_sections(self.text)
+        return find_sections(self._lines)
 
     @cached_property
     def sentences(self) -> list[tuple[int, int]]:
         """Sentences as (first token, one past the last token)."""
-        return split_sentences(self.text, self.tokens)
+        return split_sentences(self._lines, self.tokens)
 
     @cached_property
     def _token_starts(self) -> list[int]:
@@ -62,6 +71,16 @@ class Document:
     def section_at(self, position: int) -> str | None:
         """Return the name of the section that a character position lies in."""
         return self.section_of(position).name
+
+    def in_heading(self, start: int, end: int) -> bool:
+        """Say whether a character span lies in words that head a part of the note and are no finding.
+
+        So does "ALLERGIES" in "ALLERGIES: none" and "pain" in "PAIN MANAGEMENT CLINIC", but nothing in "DIABETES:",
+        "Tobacco use:" or "Allergy to penicillin:".
+        """
+        section = self.section_of(start)
+        first, last = find_heading(self._lines, section)
+        return first <= start and end <= last
 
     def sentence_of(self, token: int) -> tuple[int, int]:
         """Return the sentence that a token belongs to, as (first token, one past the last)."""

@@ -30,7 +30,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         r"\b(gynecologic|obstetric)(al)? history\b", r"^pmhx?\b", r"^past (history$|gyn|ob)", r"^illnesses$",
         r"\bproblem list\b", r"^(cardiac )?risk factors$",
     ),
-    "allergies": (r"\ballerg(ies|y)\b",),
+    "allergies": (r"\b((drug|food|known|latex|medication) )*allerg(ies|y)\b",),
     "instructions": (
         r"\binstructions?\b", r"\beducation\b", r"^counsel", r"\bprecautions\b", r"\bconsent\b", r"^risks\b",
     ),
@@ -94,6 +94,13 @@ _ALONE = frozenset(
     history of present illness, hospital course, impression, medications, past medical history, past surgical history,
     physical exam, physical examination, plan, review of systems, social history""".replace("\n    ", " ").split(", ")
 )
+# The note's own title or that of a service; "CONSULT FOR PROSTATE CANCER" names a finding.
+_TITLE = re.compile(
+    r"^(?!.*\bfor\b).*\b(center|clinic|consult(ation)?|department|encounter|evaluation|follow[- ]?up|management|note|"
+    r"report|service|summary|unit|visit)s?\b"
+)
+# Under these headings the heading itself may be the finding ("Tobacco use: one pack a day").
+_TELLING = frozenset({"social_history"})
 _MAX_WORDS = 5
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 
@@ -134,6 +141,26 @@ def find_sections(text: str) -> list[Section]:
         del cuts[0]
     ends = [start for start, _, _ in cuts[1:]] + [len(text)]
     return [Section(start, body, end, name) for (start, body, name), end in zip(cuts, ends, strict=True)]
+
+
+def find_heading(text: str, section: Section) -> tuple[int, int]:
+    """Return where the words stand by which a section's heading is one, ``(start, start)`` where it may be a finding.
+
+    A title ("PAIN MANAGEMENT CLINIC") counts whole and to the end of its line, a heading of known kind only in the
+    words of that kind: the first in "Family history of stroke - mother".
+    """
+    start, name = section.start, section.name
+    if name is None:
+        line_end = text.find("\n", start)
+        line = text[start : line_end if line_end >= 0 else len(text)]
+        if section.body > start and line.isupper() and ":" not in line.rstrip(" :\r") and _TITLE.search(line.lower()):
+            return start, start + len(line)
+    elif name not in _TELLING:
+        raw = text[start : section.body].lower()
+        match = _PATTERNS[name].search(_plain(raw.strip("#*: \t\r\n")))
+        if match and (offset := raw.find(match.group())) >= 0:
+            return start + offset, start + offset + len(match.group())
+    return start, start
 
 
 @lru_cache(maxsize=4096)
