@@ -50,6 +50,14 @@ def test_case_and_plural_do_not_matter(lexicon: Lexicon, text: str) -> None:
         ("postlaminectomy syndrome", "M96.1"),
         ("myasthenia gravis", "G70.00"),
         ("status post CABG", "Z95.1"),
+        ("relapsing-remitting MS", "G35.A"),
+        ("neurogenic bowel", "K59.2"),
+        ("anemia due to chemotherapy", "D64.81"),
+        ("common peroneal nerve injury", "S84.10XA"),
+        ("radial nerve laceration", "S54.20XA"),
+        ("median nerve injury", "S54.10XA"),
+        ("knee OA", "M17.9"),
+        ("MCA infarct", "I63.519"),
     ],
 )
 def test_terms_are_found_as_notes_say_them(codeset: CodeSet, text: str, code: str) -> None:
@@ -67,6 +75,18 @@ def test_terms_are_found_as_notes_say_them(codeset: CodeSet, text: str, code: st
         ("A doe stood on the road.", []),
         ("Weight loss surgery was discussed.", []),
         ("A stress test was normal.", []),
+        ("Graves-Lund called.", []),
+        ("GBS bacteriuria was treated.", [("GBS bacteriuria", "R82.71")]),
+        ("GBS after an infection.", [("GBS", "G61.0")]),
+        ("His brace rubs.", []),
+        ("No murmurs, rubs or gallops.", [("murmurs", "R01.1"), ("rubs", "R01.2"), ("gallops", "R00.8")]),
+        ("Inspiratory force fell to 18.", []),
+        ("She fell.", [("fell", "W19.XXXA")]),
+        ("He tripped.", []),
+        ("He tripped and fell.", [("tripped and fell", "W01.0XXA")]),
+        ("Supine with a bump under the hip.", []),
+        ("Mechanical ventilation for 4 days.", []),
+        ("Postoperative visit.", [("Postoperative visit", "Z48.89")]),
     ],
 )
 def test_abbreviations_and_ambiguous_words_are_guarded(
@@ -93,6 +113,37 @@ def test_the_longest_term_wins(lexicon: Lexicon) -> None:
         ("acute renal failure with tubular necrosis", "N17.0")
     ]
     assert find(lexicon, "congestive heart failure") == [("congestive heart failure", "I50.9")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("aspiration pneumonia, right lower lobe", [("aspiration pneumonia", "J69.0")]),
+        ("gestational diabetes, diet controlled", [("gestational diabetes, diet controlled", "O24.410")]),
+        ("pneumonia, right lower lobe", [("pneumonia, right lower lobe", "J18.1")]),
+        ("right upper quadrant abdominal pain", [("right upper quadrant abdominal pain", "R10.11")]),
+    ],
+)
+def test_words_that_only_place_or_qualify_weigh_little(
+    lexicon: Lexicon, text: str, found: list[tuple[str, str]]
+) -> None:
+    assert find(lexicon, text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Prior anterior MI in 2019 and CABG x3.", "Z95.1"),
+        ("Cervical MRI after spinal cord injury.", "S14.109A"),
+        ("Humeral fracture with radial nerve laceration.", "S44.20XA"),
+        ("ALLERGIES: Peanut - anaphylaxis.", "Z91.010"),
+        ("Back pain since he lifted a washing machine.", "X50.0XXA"),
+        ("Previous cesarean section, desires TOLAC.", "O34.219"),
+        ("Previous cesarean section.", "Z98.891"),
+    ],
+)
+def test_terms_whose_meaning_turns_on_the_note(lexicon: Lexicon, text: str, code: str) -> None:
+    assert code in [found for _, found in find(lexicon, text)]
 
 
 def test_a_list_in_capitals_keeps_its_lines_apart(lexicon: Lexicon) -> None:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
+
 import pytest
 
+from detect_icd10cm import Detector
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.codes.importing import import_release
 from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.codes.lexicon import SOURCES
 from detect_icd10cm.codes.linking import load_tables
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.text.document import Document
-from detect_icd10cm.types import KINDS, Mention
+from detect_icd10cm.types import KINDS, Mention, Note, NoteResult
+
+ORDER_2024 = Path(__file__).parent / "data" / "codes" / "icd10cm_order_2024.txt"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,11 @@ def codes_of(mentions: tuple[Mention, ...]) -> list[str]:
         # the side said elsewhere, where it is said only once
         ("Right hip pain. The hip pain is worse at night.", ["M25.551", "M25.551"]),
         ("Right hip pain, left hip pain. Hip pain at night.", ["M25.551", "M25.552", "M25.559"]),
+        ("Osteoarthritis of both knees. Topical gel for the knee OA.", ["M17.0", "M17.0"]),
+        # the only side of the sentence, not far before and in the same clause
+        ("Left radial nerve palsy with wrist drop.", ["G56.32", "M21.332"]),
+        ("Right hip surgery, hearing loss.", ["H91.90"]),
+        ("Left or right knee was hit, then knee pain.", ["M25.569"]),
     ],
 )
 def test_side(model: LexiconModel, text: str, codes: list[str]) -> None:
@@ -51,6 +63,46 @@ def test_side(model: LexiconModel, text: str, codes: list[str]) -> None:
     ],
 )
 def test_a_general_code_takes_the_specific_one_of_the_note(model: LexiconModel, text: str, codes: list[str]) -> None:
+    assert codes_of(model.detect(Document(text))) == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Complex regional pain syndrome type I of the left lower limb.", ["G90.522"]),
+        ("CRPS of the right hand.", ["G90.511"]),
+        ("Major depressive disorder, recurrent, moderate.", ["F33.1"]),
+        ("Stage 2 sacral pressure ulcer.", ["L89.152"]),
+        ("Sacrum: 3 x 2 cm stage 2 pressure ulcer.", ["L89.92"]),
+        ("Sacral pressure ulcer, 2 cm.", ["L89.159"]),
+        ("Ductal carcinoma of the right breast, upper outer quadrant.", ["C50.411"]),
+        ("Asthma, mild intermittent.", ["J45.20"]),
+        ("Asthma, no exacerbation.", ["J45.909"]),
+        ("Sacral pressure ulcer - was stage 2.", ["L89.159"]),
+        ("Disuse atrophy of the left forearm.", ["M62.532"]),
+        # what one mention says holds for another of the same finding
+        ("Right breast cancer. Right breast cancer, upper outer quadrant.", ["C50.411", "C50.411"]),
+    ],
+)
+def test_stage_type_and_place_are_read_from_the_phrase(model: LexiconModel, text: str, codes: list[str]) -> None:
+    assert codes_of(model.detect(Document(text))) == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Left hemiparesis, as sequela of a stroke.", ["I69.354", "I69.354"]),
+        ("He had a stroke 7 months ago. Left hemiparesis.", ["Z86.73", "I69.354"]),
+        ("Stroke 7 months prior. Left hemiparesis since.", ["I69.354", "I69.354"]),
+        # a new stroke, even beside an old one, no stroke, and a relative's
+        ("Admitted with stroke and left hemiparesis.", ["I63.9", "G81.94"]),
+        ("A 54-year-old man with stroke and left hemiparesis.", ["I63.9", "G81.94"]),
+        ("Old stroke. Left hemiparesis, rule out stroke.", ["Z86.73", "G81.94", "I63.9"]),
+        ("Left hemiparesis for years.", ["G81.94"]),
+        ("FAMILY HISTORY: Father had a stroke.\nPLAN: Left hemiparesis.", ["Z82.3", "G81.94"]),
+    ],
+)
+def test_what_an_old_stroke_left_is_its_sequela(model: LexiconModel, text: str, codes: list[str]) -> None:
     assert codes_of(model.detect(Document(text))) == codes
 
 
@@ -128,8 +180,37 @@ def test_tables_hold_codes_of_the_release(codeset: CodeSet) -> None:
     tables = load_tables()
     codes = [*tables["general"], *tables["with"]]
     codes += [code for sides in tables["sided"].values() for code in sides.values()]
+    codes += [*tables["after_stroke"], *tables["after_stroke"].values()]
     codes += [code for partners in tables["with"].values() for code in partners.values()]
     assert [code for code in codes if not codeset.is_billable(code)] == []
+
+
+def test_graded_headers_are_of_the_release(codeset: CodeSet) -> None:
+    assert [header for header in load_tables()["graded"] if header not in codeset] == []
+
+
+def test_an_earlier_release_that_lacks_codes_loses_no_note(data_folder: Path, tmp_path: Path) -> None:
+    """The tables of linking and the synonyms name codes that a release may not have, such as those of combinations."""
+    codes = {"I10": "Essential (primary) hypertension"}
+    codes |= {"I50": "Heart failure", "I509": "Heart failure, unspecified"}
+    codes |= {"N18": "Chronic kidney disease", "N189": "Chronic kidney disease, unspecified"}
+    lines = [
+        f"{place:05d} {code:7} {int(code not in ('I50', 'N18'))} {title:60} {title}"
+        for place, (code, title) in enumerate(codes.items(), 90000)
+    ]
+    order = tmp_path / ORDER_2024.name
+    order.write_text("\n".join([ORDER_2024.read_text("utf-8").rstrip(), *lines, ""]), "utf-8")
+    import_release([order])
+    text = (
+        "Hypertension, CHF, CKD. MS. Type 2 diabetes, neuropathy. Left hip and knee osteoarthritis. Stage 2 pressure "
+        "ulcer. Old stroke with left hemiparesis. Bitten by a dog. Mother had breast cancer. History of pneumonia."
+    )
+    note = Note("old", text, encounter_date=date(2023, 12, 1))
+    (result,) = Detector.from_pretrained("lexicon").stream([note])
+    assert isinstance(result, NoteResult)
+    assert result.release == "2023-10"
+    found = {mention.code for mention in result.mentions}
+    assert {"E11.9", "I10", "I50.9", "N18.9"} <= found <= set(CodeSet.load("2023-10").billable_codes())
 
 
 def test_scores_are_probabilities_for_every_kind() -> None:

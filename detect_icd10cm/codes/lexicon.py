@@ -30,6 +30,9 @@ _MAX_SKIPPED = 3
 _SKIP, _STOP, _UNSEEN = 0, -1, -3
 # Spellings whose number is remembered, so that the memory doesn't grow with the notes.
 _MAX_REMEMBERED = 200_000
+# Words that only place or qualify a finding. Of two terms that overlap, the one with more other words counts:
+# "aspiration pneumonia" before "pneumonia, lower lobe".
+LIGHT_WORDS = ("lower", "upper", "middle", "lobe", "quadrant", "diet", "controlled")
 
 # Where a term comes from, best evidence first; the position is its rank.
 SOURCES = ("synonym", "title", "inclusion", "header title", "header inclusion", "index")
@@ -74,6 +77,7 @@ class TermTable(NamedTuple):
 
 class _Window(NamedTuple):
     n_words: int
+    n_light: int
     first: int
     last: int
     key: int
@@ -85,6 +89,7 @@ class Lexicon:
     def __init__(self, table: TermTable) -> None:
         self._words = table.words
         self._meanings = dict(zip(table.keys, table.meanings, strict=True))
+        self._light = frozenset(table.words[word] for word in LIGHT_WORDS if word in table.words)
         self._guards = [Guard(*guard) for guard in table.guards]
         self._read: dict[int, tuple[Meaning, ...]] = {}
         self._numbers: dict[str, int] = {}
@@ -93,15 +98,15 @@ class Lexicon:
         return len(self._meanings)
 
     def find(self, document: Document) -> list[Match]:
-        """Return the terms in a note, longest first where they compete, none overlapping, in order of place."""
+        """Return the terms in a note, in order of place; where several compete, the one that says most."""
         tokens = document.tokens
         numbers = self._number(tokens)
         windows = self._windows(numbers)
-        windows.sort(key=lambda window: (-window[0], window[2] - window[1], window[1]))
+        windows.sort(key=lambda w: (w.n_light - w.n_words, -w.n_words, w.last - w.first, w.first))
         taken = bytearray(len(tokens))
         chosen = []
         for window in windows:
-            if not any(taken[window[1] : window[2]]) and (match := self._match(document, numbers, window, taken)):
+            if not any(taken[window.first : window.last]) and (match := self._match(document, numbers, window, taken)):
                 taken[match.start : match.end] = b"\x01" * (match.end - match.start)
                 chosen.append(match)
         chosen.sort()
@@ -133,16 +138,16 @@ class Lexicon:
 
     def _windows(self, numbers: list[int]) -> list[_Window]:
         """Return all windows whose words are the bag of some term, each from its first to its last word."""
-        meanings = self._meanings
+        meanings, light = self._meanings, self._light
         windows = []
         n = len(numbers)
         for i, number in enumerate(numbers):
             if number <= 0:
                 continue
-            key, n_words, skipped, j = number, 1, 0, i + 1
+            key, n_words, n_light, skipped, j = number, 1, int(number in light), 0, i + 1
             while True:
                 if key in meanings:
-                    windows.append(_Window(n_words, i, j, key))
+                    windows.append(_Window(n_words, n_light, i, j, key))
                 while j < n and numbers[j] <= 0 and numbers[j] != _STOP and skipped < _MAX_SKIPPED:
                     skipped += numbers[j] == _SKIP
                     j += 1
@@ -150,6 +155,7 @@ class Lexicon:
                     break
                 key += numbers[j]
                 n_words += 1
+                n_light += numbers[j] in light
                 j += 1
         return windows
 

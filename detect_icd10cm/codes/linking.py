@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
+from functools import cache, partial
 from typing import Any
 
-import yaml
-
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.codes.grading import Grader
 from detect_icd10cm.codes.history import family_code, history_code
+from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.codes.laterality import Siblings
 from detect_icd10cm.codes.lexicon import SOURCES, Match
+from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.text.assertion import Asserted
 from detect_icd10cm.text.document import Document
-from detect_icd10cm.types import Assertion, Candidate, Kind, Mention
+from detect_icd10cm.types import Assertion, Candidate, Mention
 
 _SIDE_WORDS = {
     "right": "right", "rt": "right", "right-sided": "right", "left": "left", "lt": "left", "bilateral": "bilateral",
@@ -25,10 +25,20 @@ _SIDE_WORDS = {
 }  # fmt: skip
 # How far from a term, in tokens, a side is taken to belong to it.
 _SIDE_BEFORE, _SIDE_AFTER = 3, 5
+_ONLY_SIDE_BEFORE = 9
 _BREAKS_SIDE = frozenset(".;:\n(")
-# Symptoms outside chapter 18: pain in joints, back and limbs (annotation practice of the project's training notes).
-_SYMPTOM_PREFIXES = ("R", "M25.5", "M54", "M79.6")
-_CAUSE_CHAPTER = "VWXY"
+# How far from a term, in tokens, the rest of its phrase is read, and what ends it.
+_PHRASE_BEFORE, _PHRASE_AFTER = 4, 10
+_BREAKS_PHRASE = frozenset(".;:\n(")
+_DENIALS = frozenset({"no", "not", "without", "denies", "negative", "never", "but"})
+# Strokes, and the words near one that say that it is past.
+_STROKE = ("I60", "I61", "I62", "I63", "I69.3")
+_OLD = re.compile(
+    r"\b(?:ago|chronic|months|(?<!year.)(?<!years.)old|post|prior|previous|remote|residual|sequelae?|since"
+    r"|years(?! old))\b",
+    re.IGNORECASE,
+)
+_OLD_BEFORE, _OLD_AFTER = 7, 3
 # Assertions under which a mention is the same condition as one that the note has elsewhere.
 _STANDING = ("present", "possible")
 # Chapters where a general code beside a specific one is as often another finding: symptoms, status, injuries, causes.
@@ -53,9 +63,13 @@ class Linker:
     def __init__(self, codeset: CodeSet, siblings: Siblings) -> None:
         tables = load_tables()
         self._codeset = codeset
-        self._siblings = {**siblings, **tables["sided"]}
+        # A release may lack codes that the tables name.
+        known = partial(_known_only, codeset)
+        self._siblings = {**siblings, **{code: known(sides) for code, sides in tables["sided"].items()}}
         self._general = {code: tuple(prefixes) for code, prefixes in tables["general"].items()}
-        self._with: Mapping[str, Mapping[str, str]] = tables["with"]
+        self._with = {code: known(partners) for code, partners in tables["with"].items()}
+        self._grader = Grader(codeset, tables["graded"], tables["graded_words"])
+        self._after_stroke = known(tables["after_stroke"])
         self._scores = tables["scores"]
 
     def link(self, document: Document, matches: Sequence[Match], asserted: Sequence[Asserted]) -> tuple[Mention, ...]:
@@ -68,8 +82,10 @@ class Linker:
         """
         codes = self._with_sides(document, matches)
         codes = self._with_specifics(codes, asserted)
+        codes = self._with_grades(document, matches, codes, asserted)
         codes = self._with_sites(codes)
         codes = self._with_combinations(codes, asserted)
+        codes = self._with_sequelae(document, matches, codes, asserted)
         return tuple(
             self._mention(document, match, said, code)
             for match, said, code in zip(matches, asserted, codes, strict=True)
@@ -77,21 +93,38 @@ class Linker:
 
     def _with_sides(self, document: Document, matches: Sequence[Match]) -> list[str]:
         codes: list[str] = []
-        said: dict[str, set[str]] = defaultdict(set)  # the sided codes of the note, by their right one
         for match in matches:
             code = match.meanings[0].code
             siblings = self._siblings.get(code)
             if siblings:
-                code = siblings.get(find_side(document, match) or "", code)
-                if code in siblings.values():
-                    said[siblings["right"]].add(code)
+                side = find_side(document, match) or find_only_side(document, match)
+                code = siblings.get(side or "", code)
             codes.append(code)
         # A term without a side takes the only side that the note says of it elsewhere.
+        said = set(codes)
         for i, code in enumerate(codes):
-            siblings = self._siblings.get(code, {})
-            if siblings and code not in siblings.values() and len(said[siblings["right"]]) == 1:
-                codes[i] = next(iter(said[siblings["right"]]))
+            sided = set(self._siblings.get(code, {}).values())
+            if code not in sided and len(sided & said) == 1:
+                codes[i] = next(iter(sided & said))
         return codes
+
+    def _with_grades(
+        self, document: Document, matches: Sequence[Match], codes: list[str], asserted: Sequence[Asserted]
+    ) -> list[str]:
+        """Give a finding the stage, type, degree or place that its own phrase says, or else another one's phrase."""
+        graded = list(codes)
+        said: dict[str, set[str]] = defaultdict(set)
+        for i, code in enumerate(codes):
+            if self._grader.covers(code):
+                low = matches[i - 1].end if i else 0
+                high = matches[i + 1].start if i + 1 < len(matches) else len(document.tokens)
+                graded[i] = self._grader.grade(code, find_phrase(document, matches[i], low, high))
+                if graded[i] != code and asserted[i].assertion == "present":
+                    said[code].add(graded[i])
+        return [
+            next(iter(said[code])) if new == code and len(said[code]) == 1 else new
+            for code, new in zip(codes, graded, strict=True)
+        ]
 
     def _with_specifics(self, codes: list[str], asserted: Sequence[Asserted]) -> list[str]:
         """Give a mention whose code is what a header means unsaid the specific code under it that the note says."""
@@ -134,7 +167,8 @@ class Linker:
         present = [code for code, said in zip(codes, asserted, strict=True) if said.assertion == "present"]
         heart = any(code.startswith("I50") for code in present)
         kidney = {code in _END_STAGE for code in present if code.startswith("N18")}
-        combined = {"I10": _HYPERTENSION[heart, max(kidney, default=None)]}
+        hypertension = _HYPERTENSION[heart, max(kidney, default=None)]
+        combined = {"I10": hypertension if hypertension in self._codeset else "I10"}
         for code, partners in self._with.items():
             found = (both for partner, both in partners.items() if any(c.startswith(partner) for c in present))
             combined[code] = next(found, code)
@@ -142,6 +176,27 @@ class Linker:
             combined.get(code, code) if said.assertion == "present" and not said.of_relative else code
             for code, said in zip(codes, asserted, strict=True)
         ]
+
+    def _with_sequelae(
+        self, document: Document, matches: Sequence[Match], codes: list[str], asserted: Sequence[Asserted]
+    ) -> list[str]:
+        """Code the hemiplegia that an old stroke left behind, and that stroke, as its sequela (Guidelines I.C.9.d)."""
+        strokes = [
+            i
+            for i, (code, said) in enumerate(zip(codes, asserted, strict=True))
+            if code.startswith(_STROKE) and said.assertion != "absent" and not said.of_relative
+        ]
+        if not strokes or not all(_is_old(document, matches[i], codes[i], asserted[i]) for i in strokes):
+            return codes
+        present = [said.assertion == "present" and not said.of_relative for said in asserted]
+        sequelae = [
+            self._after_stroke.get(code, code) if here else code for code, here in zip(codes, present, strict=True)
+        ]
+        left = next((new for new, code in zip(sequelae, codes, strict=True) if new != code), None)
+        for i in strokes:
+            if left and present[i]:
+                sequelae[i] = left
+        return sequelae
 
     def _mention(self, document: Document, match: Match, said: Asserted, code: str) -> Mention:
         kind = kind_of(code)
@@ -175,8 +230,7 @@ class Linker:
 @cache
 def load_tables() -> dict[str, Any]:
     """Load the packaged ``linking.yaml``."""
-    path = resources.files("detect_icd10cm") / "codes" / "linking.yaml"
-    tables: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    tables: dict[str, Any] = read_yaml(packaged_file("codes", "linking.yaml"))
     return tables
 
 
@@ -193,15 +247,6 @@ def evidence_of(match: Match, assertion: Assertion, title: str) -> tuple[str, st
         "synonym" if match.meanings[0].source == SOURCES.index("synonym") else "code set",
         f"{told} absent" if assertion == "absent" else told,
     )
-
-
-def kind_of(code: str) -> Kind:
-    """Return the kind of finding that a code names."""
-    if code.startswith("Z"):
-        return "status"
-    if code[0] in _CAUSE_CHAPTER:
-        return "cause"
-    return "symptom" if code.startswith(_SYMPTOM_PREFIXES) else "diagnosis"
 
 
 def find_side(document: Document, match: Match) -> str | None:
@@ -226,6 +271,56 @@ def find_side(document: Document, match: Match) -> str | None:
         if word in _BREAKS_SIDE:
             break
     return None
+
+
+def find_only_side(document: Document, match: Match) -> str | None:
+    """Return the side said in the sentence of a term not far before it, where that is the only one it says."""
+    first, last = document.sentence_of(match.first)
+    sides = {_SIDE_WORDS.get(token.text.lower()): i for i, token in enumerate(document.tokens[first:last], first)}
+    sides.pop(None, None)
+    ((side, place),) = sides.items() if len(sides) == 1 else ((None, 0),)
+    between = document.tokens[place : match.first]
+    return side if 0 < len(between) <= _ONLY_SIDE_BEFORE and all(token.text != "," for token in between) else None
+
+
+def find_phrase(document: Document, match: Match, low: int, high: int) -> list[str]:
+    """Return the words of a term and of its phrase around it: its clause, up to a denial or its neighbours.
+
+    Args:
+        document: The note.
+        match: The term.
+        low: The token where the term before it ends.
+        high: The token where the next term starts.
+    """
+    tokens = document.tokens
+    first, last = document.sentence_of(match.first)
+    start, end = match.start, match.end
+    while start > max(first, low, match.start - _PHRASE_BEFORE) and not _ends_phrase(document, start - 1, ","):
+        start -= 1
+    while end < min(last, high, match.end + _PHRASE_AFTER) and not _ends_phrase(document, end):
+        end += 1
+    return [token.text.lower() for token in tokens[start:end]]
+
+
+def _ends_phrase(document: Document, i: int, mark: str = ";") -> bool:
+    token = document.tokens[i]
+    if token.text == "-":
+        return document.text[token.start - 1 : token.start].isspace()
+    return token.text == mark or token.text in _BREAKS_PHRASE or token.text.lower() in _DENIALS
+
+
+def _is_old(document: Document, match: Match, code: str, said: Asserted) -> bool:
+    """Say whether a note calls a stroke past: "old", "post-stroke", "7 months after a stroke", "sequela of"."""
+    if code.startswith("I69") or said.assertion != "present":
+        return said.assertion in {"present", "historical"}
+    first, last = document.sentence_of(match.first)
+    low, high = max(first, match.start - _OLD_BEFORE), min(last, match.end + _OLD_AFTER)
+    return bool(_OLD.search(document.text, document.tokens[low].start, document.tokens[high - 1].end))
+
+
+def _known_only(codeset: CodeSet, codes: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries whose code the release has."""
+    return {key: code for key, code in codes.items() if code in codeset}
 
 
 def _one_side(sides: set[str]) -> str:

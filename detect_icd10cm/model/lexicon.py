@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.compiled import load_lexicon
 from detect_icd10cm.codes.linking import Linker
+from detect_icd10cm.codes.screening import is_finding
 from detect_icd10cm.text.assertion import AssertionRules
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention
@@ -31,7 +32,7 @@ class LexiconModel:
 
     def detect(self, document: Document) -> tuple[Mention, ...]:
         """Return a note's mentions in order of place, one a term of the lexicon; none overlap."""
-        matches = self.lexicon.find(document)
+        matches = [match for match in self.lexicon.find(document) if is_finding(document, match)]
         tokens = document.tokens
         spans = [(tokens[m.first].start, tokens[m.last - 1].end, m.meanings[0].code) for m in matches]
         asserted = self._assertion.assert_spans(document, spans)
