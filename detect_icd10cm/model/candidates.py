@@ -1,0 +1,297 @@
+"""The codes that a mention may mean, each with the evidence for it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.codes.history import family_code, history_code
+from detect_icd10cm.model.facts import BILATERAL, LEFT, NO_SIDE, RIGHT, side_word
+from detect_icd10cm.model.families import representative
+from detect_icd10cm.model.gazetteer import (
+    CURRENT,
+    FAMILY,
+    HISTORICAL,
+    INCLUSION,
+    LEXICON,
+    TITLE,
+    Gazetteer,
+    Phrase,
+    Usage,
+)
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import ASSERTIONS
+
+EVIDENCE = (
+    "exact count", "exact share", "exact other count", "exact title", "exact inclusion", "exact lexicon", "part share",
+    "part term", "around share", "around term", "similarity", "logit behind best", "reciprocal rank", "sided",
+    "personal map", "family map", "category code", "guessed here", "category guessed here", "same words guess",
+    "episode", "longer mention",
+)  # fmt: skip
+(
+    EXACT, SHARE, OTHER, EXACT_TITLE, EXACT_INCLUSION, EXACT_LEXICON, PART, PART_TERM, AROUND, AROUND_TERM, SIMILARITY,
+    BEHIND, RANK, SIDED, PERSONAL, RELATIVE, CATEGORY, GUESSED, CATEGORY_GUESSED, SAME_WORDS, EPISODE, LONGER,
+) = range(len(EVIDENCE))  # fmt: skip
+
+_MENTION_SOURCES = (CURRENT, HISTORICAL, FAMILY)
+_HISTORICAL_ID, _FAMILY_ID = ASSERTIONS.index("historical"), ASSERTIONS.index("family")
+_SIDE_NAMES = {RIGHT: "right", LEFT: "left", BILATERAL: "bilateral"}
+_SIDE_BEFORE, _SIDE_AFTER = 4, 6
+_BREAKS_SIDE = frozenset(".;:\n(")
+_MAPPED_FROM = 0.1  # probability of historical or family from which the mapped codes are proposed
+_N_PART, _N_DERIVED, _N_CATEGORIES, _N_PER_CATEGORY = 8, 6, 3, 8
+_NO_SIMILARITY, _FAR_BEHIND = 0.0, -12.0
+
+
+Turn = Callable[[str, CodeSet], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A training note's own share in the gazetteer and the priors, to be left out of what is said of it."""
+
+    evidence: Mapping[tuple[int, str, int], int]
+    usage: Mapping[int, Usage]
+    codes: Mapping[str, int]
+
+
+class Similar(NamedTuple):
+    """A code whose terms are close to a mention's vector: best cosine, and logit less the best code's."""
+
+    code: str
+    similarity: float
+    behind: float
+
+
+@dataclass(slots=True)
+class Linkable:
+    """A mention to be linked: its tokens (end exclusive), key, words, assertion probabilities, similar codes."""
+
+    first: int
+    last: int
+    key: int
+    words: frozenset[int]
+    assertions: Sequence[float]
+    similar: Sequence[Similar]
+    side: int = NO_SIDE
+    guess: str = ""
+    rows: dict[str, list[float]] = field(default_factory=dict)
+
+
+class CandidateMaker:
+    """Proposes codes for the mentions of a note and writes down the evidence for each in ``EVIDENCE``'s order."""
+
+    def __init__(
+        self,
+        codeset: CodeSet,
+        gazetteer: Gazetteer,
+        siblings: Mapping[str, Mapping[str, str]],
+        priors: Mapping[str, int],
+    ) -> None:
+        self._codeset = codeset
+        self._gazetteer = gazetteer
+        self._siblings = siblings
+        self._counts = priors
+        self._by_category: dict[str, list[str]] = defaultdict(list)
+        for code in sorted(priors, key=lambda code: (-priors[code], code)):
+            self._by_category[code[:3]].append(code)
+
+    def fill(
+        self,
+        document: Document,
+        phrases: Sequence[Phrase],
+        mentions: Sequence[Linkable],
+        own: Own | None = None,
+    ) -> None:
+        """Fill ``side``, ``guess`` and ``rows`` of a note's mentions.
+
+        Args:
+            document: The note.
+            phrases: Its known phrases.
+            mentions: Its mentions.
+            own: The note's own share in what was learned, left out while training.
+        """
+        for mention in mentions:
+            mention.side = find_side(document, mention.first, mention.last)
+            self._add_exact(mention, own.evidence if own else None)
+            self._add_phrases(mention, phrases, own.evidence if own else None)
+            self._add_similar(mention)
+            mention.guess = self._guess(mention)
+        guesses = Counter(mention.guess for mention in mentions if mention.guess)
+        for mention in mentions:
+            self._add_longer(mention, mentions)
+            self._add_derived(mention, own.codes if own else {})
+            self._add_context(mention, guesses)
+
+    def _row(self, mention: Linkable, code: str) -> list[float]:
+        row = mention.rows.get(code)
+        if row is None:
+            row = mention.rows[code] = [0.0] * len(EVIDENCE)
+            row[SIMILARITY], row[BEHIND] = _NO_SIMILARITY, _FAR_BEHIND
+        return row
+
+    def _add_exact(self, mention: Linkable, own: Mapping[tuple[int, str, int], int] | None) -> None:
+        evidence = self._gazetteer.evidence(mention.key, own)
+        group = _group(mention.assertions)
+        totals: Counter[int] = Counter()
+        for (_, source), count in evidence.items():
+            totals[source] += count
+        for (code, source), count in evidence.items():
+            row = self._row(mention, code)
+            if source == group:
+                row[EXACT] = math.log1p(count)
+                row[SHARE] = count / totals[source]
+            elif source in _MENTION_SOURCES:
+                row[OTHER] = max(row[OTHER], count / (totals[source] + 1))
+            else:
+                row[{TITLE: EXACT_TITLE, INCLUSION: EXACT_INCLUSION, LEXICON: EXACT_LEXICON}[source]] = 1.0
+
+    def _add_phrases(
+        self, mention: Linkable, phrases: Sequence[Phrase], own: Mapping[tuple[int, str, int], int] | None
+    ) -> None:
+        size = max(1, mention.last - mention.first)
+        for phrase in phrases:
+            if phrase.first >= mention.last:
+                break
+            if phrase.last <= mention.first or phrase.key == mention.key:
+                continue
+            inside = phrase.first >= mention.first and phrase.last <= mention.last
+            around = phrase.first <= mention.first and phrase.last >= mention.last
+            if not inside and not around:
+                continue
+            weight = (phrase.last - phrase.first) / size if inside else size / (phrase.last - phrase.first)
+            evidence = self._gazetteer.evidence(phrase.key, own)
+            total = sum(count for (_, source), count in evidence.items() if source == CURRENT)
+            best = sorted(evidence.items(), key=lambda item: -item[1])[:_N_PART]
+            for (code, source), count in best:
+                if source in (HISTORICAL, FAMILY):
+                    continue
+                row = self._row(mention, code)
+                if source == CURRENT:
+                    place, value = (PART if inside else AROUND), weight * count / total
+                else:
+                    place, value = (PART_TERM if inside else AROUND_TERM), weight
+                row[place] = max(row[place], value)
+
+    def _add_similar(self, mention: Linkable) -> None:
+        for rank, similar in enumerate(mention.similar):
+            row = self._row(mention, similar.code)
+            row[SIMILARITY], row[BEHIND], row[RANK] = similar.similarity, similar.behind, 1 / (rank + 1)
+
+    @staticmethod
+    def _guess(mention: Linkable) -> str:
+        def evidence(item: tuple[str, list[float]]) -> tuple[float, str]:
+            code, row = item
+            terms = 0.3 * (row[EXACT_TITLE] + row[EXACT_INCLUSION] + row[EXACT_LEXICON])
+            return (row[EXACT] * row[SHARE] + terms + 0.3 * row[PART] + 0.5 * row[RANK] * row[SIMILARITY], code)
+
+        return max(mention.rows.items(), key=evidence)[0] if mention.rows else ""
+
+    def _add_derived(self, mention: Linkable, own_codes: Mapping[str, int]) -> None:
+        best = self._best(mention)
+        side = _SIDE_NAMES.get(mention.side)
+        if side:
+            for code in best:
+                sided = self._siblings.get(code, {}).get(side)
+                if sided:
+                    self._derive(mention, sided, code, SIDED)
+        self._add_mapped(mention, best, _HISTORICAL_ID, history_code, PERSONAL)
+        self._add_mapped(mention, best, _FAMILY_ID, family_code, RELATIVE)
+        for category in list(dict.fromkeys(code[:3] for code in best))[:_N_CATEGORIES]:
+            known = [c for c in self._by_category.get(category, ()) if self._counts[c] > own_codes.get(c, 0)]
+            for code in known[:_N_PER_CATEGORY]:
+                self._row(mention, code)[CATEGORY] = 1.0
+        for code in self._best(mention):
+            for other in self._episodes(code):
+                self._derive(mention, other, code, EPISODE)
+
+    def _add_longer(self, mention: Linkable, mentions: Sequence[Linkable]) -> None:
+        """Add what longer mentions with all the words of this one mean: "pain" beside "right arm pain"."""
+        for other in mentions:
+            if other.guess and mention.words and mention.words < other.words:
+                row = self._row(mention, other.guess)
+                row[LONGER] += 1.0
+
+    def _add_mapped(self, mention: Linkable, best: Sequence[str], assertion: int, turn: Turn, place: int) -> None:
+        """Add what codes turn into where the finding is over or a relative's."""
+        if mention.assertions[assertion] < _MAPPED_FROM:
+            return
+        for rank, code in enumerate(best):
+            mapped = turn(code, self._codeset)
+            if mapped and mapped != code:
+                row = self._row(mention, mapped)
+                row[place] = max(row[place], 1 / (rank + 1))
+
+    def _derive(self, mention: Linkable, code: str, origin: str, place: int) -> None:
+        """Add a code that inherits the evidence of another."""
+        inherited = mention.rows[origin]
+        row = self._row(mention, code)
+        mention.rows[code] = [max(pair) for pair in zip(row, inherited, strict=True)]
+        mention.rows[code][place] = 1.0
+
+    def _episodes(self, code: str) -> Iterable[str]:
+        if len(code) != 8 or representative(self._codeset, code) != code or code[-1] != "A":
+            return ()
+        return [other for seventh in "DS" if self._codeset.is_billable(other := code[:-1] + seventh)]
+
+    @staticmethod
+    def _best(mention: Linkable) -> list[str]:
+        def strength(item: tuple[str, list[float]]) -> float:
+            row = item[1]
+            terms = row[EXACT_TITLE] + row[EXACT_INCLUSION] + row[EXACT_LEXICON]
+            return (
+                2 * row[SHARE]
+                + terms
+                + row[PART]
+                + row[PART_TERM]
+                + 1.5 * row[RANK] * row[SIMILARITY]
+                + 0.5 * row[OTHER]
+                + row[SIDED]
+            )
+
+        return [
+            code for code, _ in sorted(mention.rows.items(), key=lambda item: (-strength(item), item[0]))[:_N_DERIVED]
+        ]
+
+    @staticmethod
+    def _add_context(mention: Linkable, guesses: Counter[str]) -> None:
+        total = sum(guesses.values()) or 1
+        categories: Counter[str] = Counter()
+        for code, count in guesses.items():
+            categories[code[:3]] += count
+        for code, row in mention.rows.items():
+            mine = int(mention.guess == code)
+            row[GUESSED] = math.log1p(guesses.get(code, 0) - mine)
+            same_category = categories.get(code[:3], 0) - int(mention.guess[:3] == code[:3])
+            row[CATEGORY_GUESSED] = row[GUESSED] - math.log1p(same_category) if same_category else 0.0
+            row[SAME_WORDS] = float(mine) / math.sqrt(total) if total else 0.0
+
+
+def find_side(document: Document, first: int, last: int) -> int:
+    """Return the side said in a mention, or else close to it in its sentence."""
+    tokens = document.tokens
+    inside = {side for token in tokens[first:last] if (side := side_word(token.text))}
+    if inside:
+        return next(iter(inside)) if len(inside) == 1 else BILATERAL
+    low, high = document.sentence_of(first)
+    for i in range(first - 1, max(low, first - _SIDE_BEFORE) - 1, -1):
+        if side := side_word(tokens[i].text):
+            return side
+        if tokens[i].text in _BREAKS_SIDE or tokens[i].text == ",":
+            break
+    for i in range(last, min(high, last + _SIDE_AFTER)):
+        if side := side_word(tokens[i].text):
+            return side
+        if tokens[i].text in _BREAKS_SIDE:
+            break
+    return NO_SIDE
+
+
+def _group(assertions: Sequence[float]) -> int:
+    """Return the source of mentions of the likeliest assertion."""
+    best = max(range(len(assertions)), key=lambda i: assertions[i])
+    return {_HISTORICAL_ID: HISTORICAL, _FAMILY_ID: FAMILY}.get(best, CURRENT)

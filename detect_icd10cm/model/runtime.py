@@ -1,0 +1,135 @@
+"""Running the network: torch where training or a GPU asks for it, onnxruntime on CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Window, pad_windows
+
+if TYPE_CHECKING:
+    from detect_icd10cm.model.modeling import DetectModel
+
+# Windows read at once on a GPU. On a CPU one fills the cores, and a window read alone gives the same result in any
+# company: int8 products are scaled by all that is read at once, padding too.
+_GPU_WINDOWS = 32
+
+
+class MentionScores(NamedTuple):
+    """Logits of assertions (mentions, 6) and kinds (mentions, 4), and unit vectors (mentions, term_dim)."""
+
+    assertions: Array
+    kinds: Array
+    vectors: Array
+
+
+class Runtime(Protocol):
+    """What computes the network's parts.
+
+    Attributes:
+        windows_at_once: Windows to read in one call.
+    """
+
+    windows_at_once: int
+
+    def embed(self, ids: Array) -> Array:
+        """Return the word embeddings of pieces, shape (pieces, size)."""
+
+    def encode(self, arrays: dict[str, Array]) -> tuple[Array, Array]:
+        """Return hidden states (windows, pieces, size) and label scores (windows, pieces, 3) of padded windows."""
+
+    def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:
+        """Return the heads' outputs for pooled mentions; see ``DetectModel.score_mentions``."""
+
+
+class TorchRuntime:
+    """Runs the network with torch: bfloat16 on a CPU that has it, on a GPU where there is one."""
+
+    def __init__(self, model: DetectModel, *, bfloat16: bool = True) -> None:
+        import torch
+
+        self._torch = torch
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model.eval()  # type: ignore[no-untyped-call]
+        network: Any = model
+        self._model: DetectModel = network.to(device, torch.bfloat16 if bfloat16 else torch.float32)
+        self._device = device
+        self.windows_at_once = _GPU_WINDOWS if device == "cuda" else 1
+
+    def embed(self, ids: Array) -> Array:
+        """Return the word embeddings of pieces."""
+        with self._torch.inference_mode():
+            rows = self._model.encoder.get_input_embeddings()(self._torch.from_numpy(ids).to(self._device))
+        embedded: Array = rows.float().cpu().numpy()
+        return embedded
+
+    def encode(self, arrays: dict[str, Array]) -> tuple[Array, Array]:
+        """Return hidden states and label scores."""
+        torch = self._torch
+        tensors = {name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()}
+        with torch.inference_mode():
+            hidden = self._model.encode(**tensors)
+            labels = self._model.score_labels(hidden, tensors["tags"])
+        return hidden.float().cpu().numpy(), labels.float().cpu().numpy()
+
+    def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:
+        """Return the heads' outputs."""
+        torch = self._torch
+        dtype = self._model.dtype
+        with torch.inference_mode():
+            scores = self._model.score_mentions(
+                torch.from_numpy(span).to(self._device, dtype),
+                torch.from_numpy(context).to(self._device, dtype),
+                torch.from_numpy(rules).to(self._device),
+                torch.from_numpy(sections).to(self._device),
+            )
+        return MentionScores(*(part.float().cpu().numpy() for part in scores))
+
+
+class ReadNote(NamedTuple):
+    """A note as read: hidden states of its pieces (pieces, size), label scores of its words (words, 3)."""
+
+    hidden: Array
+    labels: Array
+
+
+def read_notes(
+    runtime: Runtime, notes: Sequence[tuple[EncodedNote, Sequence[Window]]], framing: Framing
+) -> list[ReadNote]:
+    """Read notes window by window, windows of like length together, and keep each window's core."""
+    windows = [(n, note, window) for n, (note, own) in enumerate(notes) for window in own]
+    order = sorted(range(len(windows)), key=lambda i: windows[i][2].end - windows[i][2].start)
+    cores: list[tuple[Array, Array]] = [(np.zeros(0), np.zeros(0))] * len(windows)
+    step = runtime.windows_at_once
+    for at in range(0, len(order), step):
+        chosen = order[at : at + step]
+        hidden, labels = runtime.encode(pad_windows([windows[i][1:] for i in chosen], framing))
+        for row, i in enumerate(chosen):
+            window = windows[i][2]
+            low, high = 1 + window.core_start - window.start, 1 + window.core_end - window.start
+            cores[i] = hidden[row, low:high], labels[row, low:high]
+    read, at = [], 0
+    for note, own in notes:
+        parts = cores[at : at + len(own)]
+        at += len(own)
+        hidden = np.concatenate([part for part, _ in parts]) if parts else np.zeros((0, 0), np.float32)
+        labels = np.concatenate([part for _, part in parts]) if parts else np.zeros((0, 3), np.float32)
+        read.append(ReadNote(hidden, labels[note.starts[:-1]]))
+    return read
+
+
+def pool_spans(hidden: Array, spans: Array) -> tuple[Array, Array]:
+    """Return first, last and mean of each span, shape (spans, 3 * size), and the mean of its sentence, (spans, size).
+
+    Args:
+        hidden: Hidden states of a note's pieces, shape (pieces, size).
+        spans: Rows of (first, end, first of the sentence, end of the sentence).
+    """
+    sums = np.concatenate([np.zeros((1, hidden.shape[1]), np.float32), hidden.cumsum(0, dtype=np.float32)])
+    first, end, sentence, sentence_end = spans.T
+    sizes = (end - first).astype(np.float32)[:, None]
+    mean = (sums[end] - sums[first]) / sizes
+    around = (sums[sentence_end] - sums[sentence]) / (sentence_end - sentence).astype(np.float32)[:, None]
+    return np.concatenate([hidden[first], hidden[end - 1], mean], 1), around

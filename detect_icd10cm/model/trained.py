@@ -1,0 +1,287 @@
+"""The trained model: finds mentions, asserts them and links them to codes, many notes at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
+from detect_icd10cm.model.checkpoint import Linker
+from detect_icd10cm.model.decode import decode_spans
+from detect_icd10cm.model.features import FeatureMaker
+from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, Phrase, phrase_key, word_ids
+from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
+from detect_icd10cm.model.runtime import ReadNote, Runtime, pool_spans, read_notes
+from detect_icd10cm.model.tagger import average_pieces
+from detect_icd10cm.model.terms import TermIndex
+from detect_icd10cm.model.words import word_features
+from detect_icd10cm.text.assertion import AssertionRules
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import ASSERTIONS, KINDS, Candidate, Mention
+
+_N_CANDIDATES = 5
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts:
+    """What a model needs beside its network."""
+
+    pieces: Pieces
+    terms: TermIndex
+    linker: Linker
+
+
+@dataclass(slots=True)
+class LinkedSpan:
+    """A span of words with what the cue rules say, the heads' probabilities, its candidate codes and their features."""
+
+    span: Span
+    rule: int
+    assertions: Array
+    kinds: Array
+    codes: list[str]
+    features: Array
+
+
+class _Scores(NamedTuple):
+    """What rules and heads say of a note's spans: assertion ids, assertion and kind probabilities, vectors."""
+
+    rules: Array
+    assertions: Array
+    kinds: Array
+    vectors: Array
+
+
+class TrainedModel:
+    """Finds, asserts and links the mentions of notes.
+
+    Attributes:
+        name: The name that results carry.
+        codeset: The release whose codes it gives.
+    """
+
+    def __init__(self, name: str, codeset: CodeSet, framing: Framing, runtime: Runtime, parts: ModelParts) -> None:
+        self.name = name
+        self.codeset = codeset
+        self._framing = framing
+        self._runtime = runtime
+        self._parts = parts
+        self._rules = AssertionRules.load()
+        linker = parts.linker
+        self._candidates = CandidateMaker(codeset, linker.gazetteer, linker.siblings, linker.priors.codes)
+        self._features = FeatureMaker(codeset, linker.priors)
+
+    @property
+    def linker(self) -> Linker:
+        """What the model knows beside its network."""
+        return self._parts.linker
+
+    def with_linker(self, linker: Linker) -> TrainedModel:
+        """Return the same network with other phrases, counts and ranker."""
+        parts = dataclasses.replace(self._parts, linker=linker)
+        return TrainedModel(self.name, self.codeset, self._framing, self._runtime, parts)
+
+    @property
+    def gazetteer(self) -> Gazetteer:
+        """The phrases that the model knows."""
+        return self._parts.linker.gazetteer
+
+    @property
+    def seen_codes(self) -> Collection[str]:
+        """The codes that training notes have."""
+        return self._parts.linker.priors.codes.keys()
+
+    def detect(self, document: Document) -> tuple[Mention, ...]:
+        """Return a note's mentions in order of place; none overlap."""
+        return self.detect_batch([document])[0]
+
+    def detect_batch(self, documents: Sequence[Document]) -> list[tuple[Mention, ...]]:
+        """Return the mentions of several notes; each note's are those that ``detect`` gives."""
+        linked = self.link_batch(documents)
+        scores = iter(self._rank([span for spans in linked for span in spans]))
+        return [
+            tuple(self._mention(document, span, next(scores)) for span in spans)
+            for document, spans in zip(documents, linked, strict=True)
+        ]
+
+    def _rank(self, spans: Sequence[LinkedSpan]) -> list[Array]:
+        """Return the scores of each span's candidates; the ranker runs once for all."""
+        if not spans:
+            return []
+        scores = self._parts.linker.ranker.score(np.concatenate([span.features for span in spans]))
+        return np.split(scores, np.cumsum([len(span.codes) for span in spans])[:-1])
+
+    def link_batch(
+        self,
+        documents: Sequence[Document],
+        spans: Sequence[Sequence[Span]] | None = None,
+        own: Sequence[Own | None] | None = None,
+    ) -> list[list[LinkedSpan]]:
+        """Return what is known of the spans of notes before their codes are ranked.
+
+        Args:
+            documents: The notes.
+            spans: Spans in words (end exclusive) of each note; found where None.
+            own: Each note's own share in what was learned, while training.
+        """
+        shares = own or [None] * len(documents)
+        phrases = [self._parts.linker.gazetteer.phrases(document) for document in documents]
+        notes, read = self._read(documents, phrases, shares)
+        if spans is None:
+            mixed = self._mix(documents, notes, read)
+            spans = [decode_spans(scores, self._framing.outside_bias) for scores in mixed]
+        scored = self._score(documents, notes, read, spans, shares)
+        return [
+            self._link(document, own_phrases, note_spans, note_scores, share)
+            for document, own_phrases, note_spans, note_scores, share in zip(
+                documents, phrases, spans, scored, shares, strict=True
+            )
+        ]
+
+    def label_scores(self, documents: Sequence[Document]) -> list[tuple[Array, Array | None]]:
+        """Return the log-probabilities of outside, begin and inside of each note's words, shape (words, 3).
+
+        The first are the span head's, the second the word tagger's, None where the model has none.
+        """
+        phrases = [self.gazetteer.phrases(document) for document in documents]
+        notes, read = self._read(documents, phrases, [None] * len(documents))
+        return [
+            (log_softmax(reading.labels), self._tag(document, note))
+            for document, note, reading in zip(documents, notes, read, strict=True)
+        ]
+
+    def _mix(
+        self, documents: Sequence[Document], notes: Sequence[EncodedNote], read: Sequence[ReadNote]
+    ) -> list[Array]:
+        mixed = []
+        for document, note, reading in zip(documents, notes, read, strict=True):
+            scores = log_softmax(reading.labels)
+            tagged = self._tag(document, note) if self._framing.tagger_share else None
+            mixed.append(scores if tagged is None else mix_scores(scores, tagged, self._framing.tagger_share))
+        return mixed
+
+    def _tag(self, document: Document, note: EncodedNote) -> Array | None:
+        tagger = self._parts.linker.tagger
+        first = note.starts[:-1]
+        if tagger is None:
+            return None
+        vectors = average_pieces(self._runtime.embed(note.ids), note.starts)
+        return tagger.score(word_features(document, note.tags[first], note.sections[first]), vectors)
+
+    def _read(
+        self, documents: Sequence[Document], phrases: Sequence[Sequence[Phrase]], own: Sequence[Own | None]
+    ) -> tuple[list[EncodedNote], list[ReadNote]]:
+        notes = [self._encode(*item) for item in zip(documents, phrases, own, strict=True)]
+        windows = [
+            make_windows(note, document.sentences, self._framing.window, self._framing.margin)
+            for note, document in zip(notes, documents, strict=True)
+        ]
+        return notes, read_notes(self._runtime, list(zip(notes, windows, strict=True)), self._framing)
+
+    def _encode(self, document: Document, phrases: Sequence[Phrase], own: Own | None) -> EncodedNote:
+        n_tokens = len(document.tokens)
+        known = (own.evidence, own.usage) if own else (None, None)
+        return encode_note(document, self._parts.linker.gazetteer.tags(phrases, n_tokens, *known), self._parts.pieces)
+
+    def _score(
+        self, documents: Sequence[Document], notes: Sequence[EncodedNote], read: Sequence[ReadNote],
+        spans: Sequence[Sequence[Span]], own: Sequence[Own | None],
+    ) -> list[_Scores]:  # fmt: skip
+        """Return what the heads say of each note's spans; they run once for all."""
+        pooled, rules, sections = [], [], []
+        for document, note, reading, note_spans, share in zip(documents, notes, read, spans, own, strict=True):
+            if not note_spans:
+                continue
+            rows = [(*note.span(*span), *note.span(*document.sentence_of(span[0]))) for span in note_spans]
+            pooled.append(pool_spans(reading.hidden, np.array(rows)))
+            rules += self._ask_rules(document, note_spans, share)
+            sections += [section_id(document.section_at(document.tokens[first].start)) for first, _ in note_spans]
+        sizes = np.cumsum([0, *(len(note_spans) for note_spans in spans)])
+        if not pooled:
+            empty = np.zeros((0, 0), np.float32)
+            return [_Scores(empty, empty, empty, empty)] * len(documents)
+        span, context = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
+        scores = self._runtime.score_mentions(span, context, np.array(rules), np.array(sections))
+        weighed = scores.assertions + self._framing.rule_weight * np.eye(len(ASSERTIONS), dtype=np.float32)[rules]
+        parts = (np.array(rules), np.exp(log_softmax(weighed)), np.exp(log_softmax(scores.kinds)), scores.vectors)
+        return [_Scores(*(part[low:high] for part in parts)) for low, high in pairwise(sizes)]
+
+    def _ask_rules(self, document: Document, spans: Sequence[Span], own: Own | None) -> list[int]:
+        known = own.evidence if own else None
+        asked = []
+        for first, last in spans:
+            start, end = _characters(document, first, last)
+            evidence = self._parts.linker.gazetteer.evidence(phrase_key(document.text[start:end]), known)
+            best = max(evidence.items(), key=lambda item: (item[0][1] == CURRENT, item[1], item[0]), default=None)
+            asked.append((start, end, best[0][0] if best else ""))
+        return [ASSERTIONS.index(said.assertion) for said in self._rules.assert_spans(document, asked)]
+
+    def _link(
+        self, document: Document, phrases: Sequence[Phrase], spans: Sequence[Span], scores: _Scores,
+        own: Own | None,
+    ) -> list[LinkedSpan]:  # fmt: skip
+        if not spans:
+            return []
+        assertions, kinds = scores.assertions, scores.kinds
+        similar = self._parts.terms.similar(scores.vectors)
+        mentions = []
+        for i, (first, last) in enumerate(spans):
+            start, end = _characters(document, first, last)
+            words = word_ids(document.text[start:end])
+            mentions.append(Linkable(first, last, sum(words), frozenset(words), assertions[i].tolist(), similar[i]))
+        self._candidates.fill(document, phrases, mentions, own)
+        made = self._features.make(document, mentions, kinds, own.codes if own else None)
+        return [
+            LinkedSpan(span, int(scores.rules[i]), assertions[i], kinds[i], codes, features)
+            for i, (span, (codes, features)) in enumerate(zip(spans, made, strict=True))
+        ]
+
+    def _mention(self, document: Document, linked: LinkedSpan, scores: Array) -> Mention:
+        start, end = _characters(document, *linked.span)
+        probabilities = self._parts.linker.ranker.probabilities(scores)
+        order = np.argsort(-scores, kind="stable")[:_N_CANDIDATES]
+        candidates = tuple(
+            Candidate(linked.codes[i], self.codeset.title(linked.codes[i]), round(float(probabilities[i]), 4))
+            for i in order
+        )
+        assertion = int(linked.assertions.argmax())
+        best = candidates[0]
+        return Mention(
+            start=start,
+            end=end,
+            text=document.text[start:end],
+            kind=KINDS[int(linked.kinds.argmax())],
+            assertion=ASSERTIONS[assertion],
+            assertion_score=round(float(linked.assertions[assertion]), 4),
+            code=best.code,
+            title=best.title,
+            score=best.score,
+            section=document.section_at(start),
+            candidates=candidates,
+        )
+
+
+def _characters(document: Document, first: int, last: int) -> Span:
+    return document.tokens[first].start, document.tokens[last - 1].end
+
+
+def mix_scores(head: Array, tagger: Array, share: float) -> Array:
+    """Return the weighted mean of two sets of log-probabilities; ``share`` is the second's weight."""
+    mixed: Array = (1 - share) * head + share * tagger
+    return mixed
+
+
+def log_softmax(scores: Array) -> Array:
+    """Return log-probabilities over the last axis."""
+    if not scores.size:
+        return scores
+    shifted: Array = scores - scores.max(-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return shifted

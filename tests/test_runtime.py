@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_model import make_notes
+
+from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.detector import Detector
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model.checkpoint import CONFIG, quantize
+from detect_icd10cm.model.load import load_model
+from detect_icd10cm.model.trained import TrainedModel
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import Mention, Note, NoteResult
+
+
+@pytest.fixture
+def model(tiny_checkpoint: Path, tiny_release: str) -> TrainedModel:
+    return load_model(tiny_checkpoint, "onnx")
+
+
+DOCUMENTS = [Document(note.note.text) for note in make_notes()]
+LONG = Document("\n\n".join(note.note.text for note in make_notes()))
+
+
+def bare(mentions: tuple[Mention, ...]) -> list[tuple[int, int, str, str]]:
+    return [(m.start, m.end, m.assertion, m.code) for m in mentions]
+
+
+def test_mentions_are_records_of_their_note(model: TrainedModel) -> None:
+    mentions = model.detect(LONG)
+    assert mentions
+    assert list(mentions) == sorted(mentions, key=lambda m: m.start)
+    for before, after in pairwise(mentions):
+        assert before.end <= after.start
+    for mention in mentions:
+        assert LONG.text[mention.start : mention.end] == mention.text
+        assert model.codeset.is_billable(mention.code)
+        assert mention.title == model.codeset.title(mention.code)
+        assert mention.candidates[0].code == mention.code
+        assert [c.score for c in mention.candidates] == sorted((c.score for c in mention.candidates), reverse=True)
+        assert 0 <= mention.score <= 1
+        assert 0 <= mention.assertion_score <= 1
+
+
+def test_trained_notes_are_read_right(model: TrainedModel) -> None:
+    found = {(m.text.lower(), m.code) for document in DOCUMENTS for m in model.detect(document)}
+    assert ("multiple sclerosis", "G35") in found
+    assert ("cholera", "A00.9") in found
+
+
+def test_batches_padding_and_order_change_nothing(model: TrainedModel) -> None:
+    alone = [bare(model.detect(document)) for document in [*DOCUMENTS, LONG]]
+    together = [bare(mentions) for mentions in model.detect_batch([*DOCUMENTS, LONG])]
+    backwards = [bare(mentions) for mentions in model.detect_batch([LONG, *reversed(DOCUMENTS)])]
+    assert together == alone
+    assert [*backwards[:0:-1], backwards[0]] == alone
+
+
+def test_runtimes_agree(model: TrainedModel, tiny_checkpoint: Path) -> None:
+    network = load_model(tiny_checkpoint, "torch")
+    for document in [*DOCUMENTS, LONG]:
+        (heads, _), (other, _) = model.label_scores([document])[0], network.label_scores([document])[0]
+        assert np.abs(np.exp(heads) - np.exp(other)).max() < 0.1  # int8 against bfloat16
+        assert bare(network.detect(document)) == bare(model.detect(document))
+
+
+@given(text=st.text(max_size=80))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_gives_mentions_inside_it(model: TrainedModel, text: str) -> None:
+    for mention in model.detect(Document(text)):
+        assert text[mention.start : mention.end] == mention.text != ""
+
+
+def test_nothing_gives_nothing(model: TrainedModel) -> None:
+    assert model.detect_batch([]) == []
+    assert model.detect(Document("")) == ()
+
+
+def test_detector_takes_a_folder(tiny_checkpoint: Path, tiny_release: str) -> None:
+    detector = Detector.from_pretrained(tiny_checkpoint)
+    result = detector("ASSESSMENT: Multiple sclerosis, stable. No cholera.")
+    assert result.release == tiny_release
+    assert result.model == "tiny"
+    assert [code.code for code in result.codes] == ["G35"]
+
+
+def test_stream_is_the_same_as_one_by_one(tiny_checkpoint: Path, tiny_release: str) -> None:
+    detector = Detector.from_pretrained(tiny_checkpoint)
+    notes = [note.note for note in make_notes()] + [Note("empty", " ")]
+    streamed = list(detector.stream(notes))
+    results = [result for result in streamed if isinstance(result, NoteResult)]
+    assert [bare(r.mentions) for r in results] == [bare(detector(note).mentions) for note in notes[:-1]]
+    assert "the text is empty" in streamed[-1].reason  # type: ignore[union-attr]
+
+
+def test_a_date_of_another_release_is_warned_of(tiny_checkpoint: Path, tiny_release: str) -> None:
+    from datetime import date
+
+    detector = Detector.from_pretrained(tiny_checkpoint)
+    result = detector(Note("1", "Multiple sclerosis.", encounter_date=date(2026, 5, 1)))
+    assert result.release == tiny_release
+    assert any(tiny_release in warning for warning in result.warnings)
+
+
+@pytest.mark.usefixtures("tiny_release")
+class TestErrors:
+    def test_no_checkpoint(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"found no config\.json"):
+            load_model(tmp_path)
+        with pytest.raises(ModelError, match="or the folder of a checkpoint"):
+            Detector.from_pretrained("nonsense")
+
+    def test_another_model(self, tmp_path: Path) -> None:
+        (tmp_path / CONFIG).write_text('{"model_type": "bert"}', "utf-8")
+        with pytest.raises(ModelError, match="found model_type 'bert'"):
+            load_model(tmp_path)
+
+    def test_another_release(self, tiny_checkpoint: Path) -> None:
+        with pytest.raises(ModelError, match=r"pass CodeSet\.load\('2023-10'\)"):
+            load_model(tiny_checkpoint, codeset=CodeSet.load("2026-04"))
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [("codes_hash", "0", "the checkpoint expects 0"), ("release", "2019-10", "found no release 2019-10")],
+    )
+    def test_other_codes(self, tiny_checkpoint: Path, tmp_path: Path, key: str, value: str, message: str) -> None:
+        folder = tmp_path / "copy"
+        shutil.copytree(tiny_checkpoint, folder)
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        (folder / CONFIG).write_text(json.dumps({**config, key: value}), "utf-8")
+        with pytest.raises(ModelError, match=message):
+            load_model(folder)
+
+
+def test_int8_rows_are_near_their_floats() -> None:
+    weights = {"large": np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32), "small": np.ones((2, 2))}
+    packed = quantize(weights)
+    assert packed["large"].dtype == np.int8
+    restored = packed["large"] * packed["large.int8_scale"][:, None]
+    assert np.abs(restored - weights["large"]).max() < np.abs(weights["large"]).max() / 127
+    assert packed["small"] is weights["small"]

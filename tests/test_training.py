@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import make_notes, parse_marked, write_notes, write_settings
+
+from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model.features import FEATURES
+from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, phrase_key
+from detect_icd10cm.model.tagger import average_pieces
+from detect_icd10cm.model.words import N_BUCKETS, N_FEATURES, word_features
+from detect_icd10cm.text.document import Document
+from training.adapt import choose_terms
+from training.assemble import build_gazetteer, count_priors
+from training.calibrate import calibrate_ranker, expected_calibration_error
+from training.examples import own_counts
+from training.measure import load_choices, refuse_overlap, save_choices
+from training.rank import Choice, fit_ranker
+from training.settings import RankSettings, TaggerSettings, read_settings
+from training.tagger import TaggedNote, TaggerNetwork, train_tagger
+from training.terms import Term
+
+
+def make_choices(n: int, seed: int = 0) -> list[Choice]:
+    """Return choices in which the third feature tells the right code, most of the time."""
+    rng = np.random.default_rng(seed)
+    choices = []
+    for _ in range(n):
+        features = np.zeros((4, len(FEATURES)), np.float32)
+        features[:, :4] = rng.normal(size=(4, 4))
+        best = int(features[:, 2].argmax()) if rng.random() < 0.8 else int(rng.integers(4))
+        choices.append(Choice(features, list("abcd"), "abcd"[best]))
+    return choices
+
+
+def test_ranker_learns_and_is_calibrated() -> None:
+    ranker = fit_ranker(make_choices(600), RankSettings(epochs=8), seed=0)
+    ranker = calibrate_ranker(ranker, make_choices(600, seed=1))
+    fresh = make_choices(600, seed=2)
+    scores, right = [], []
+    for choice in fresh:
+        logits = ranker.score(choice.features)
+        probabilities = ranker.probabilities(logits)
+        assert probabilities.sum() <= 1 + 1e-5
+        assert probabilities[logits.argmax()] == probabilities.max()
+        scores.append(float(probabilities.max()))
+        right.append(float(choice.codes[int(logits.argmax())] == choice.gold))
+    assert np.mean(right) > 0.75
+    assert expected_calibration_error(np.array(scores), np.array(right)) < 0.07
+
+
+def test_calibration_error_of_known_scores() -> None:
+    assert expected_calibration_error(np.array([0.95, 0.95]), np.array([1.0, 0.0])) == pytest.approx(0.45)
+    assert expected_calibration_error(np.array([0.05, 0.55]), np.array([0.0, 1.0])) == pytest.approx(0.25)
+
+
+def test_choices_come_back_from_their_file(tmp_path: Path) -> None:
+    choices = [*make_choices(3), Choice(np.zeros((0, len(FEATURES)), np.float32), [], "z")]
+    save_choices(tmp_path / "choices.npz", choices)
+    for before, after in zip(choices, load_choices(tmp_path / "choices.npz"), strict=True):
+        assert np.array_equal(before.features, after.features)
+        assert (before.codes, before.gold) == (after.codes, after.gold)
+
+
+def test_tagger_learns_and_freezes_to_the_same_scores() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 50, (40, N_FEATURES))
+    labels = (features[:, 0] > 25).astype(np.int64)
+    settings = TaggerSettings(epochs=30, dim=8, width=8, learning_rate=0.02)
+    vectors = rng.normal(size=(40, 6)).astype(np.float32)
+    tagger = train_tagger([TaggedNote(features, vectors, labels)] * 4, settings, 0, lambda *_: None)
+    assert (tagger.score(features, vectors).argmax(1) == labels).mean() > 0.95
+    network = TaggerNetwork(settings, 6).eval()
+    network.start_from(tagger)
+    scores = network(torch.from_numpy(features), torch.from_numpy(vectors)).log_softmax(-1).detach().numpy()
+    assert np.abs(scores - tagger.score(features, vectors)).max() < 1e-4
+
+
+def test_word_vectors_are_means_of_pieces_of_one_length() -> None:
+    pieces = np.array([[2.0, 0.0], [0.0, 5.0], [3.0, 4.0]])
+    vectors = average_pieces(pieces, np.array([0, 2, 3]))
+    assert np.allclose(vectors, [[2.0, 2.0], [2.4, 3.2]])
+    assert average_pieces(pieces[:0], np.array([0])).shape == (0, 2)
+
+
+def test_word_features_see_two_words_around() -> None:
+    document = Document("No fever or chills at night today")
+    zeros = np.zeros(len(document.tokens), int)
+    base = word_features(document, zeros, zeros)
+    assert base.shape == (len(document.tokens), N_FEATURES)
+    assert 0 <= base.min() <= base.max() < N_BUCKETS
+    changed = word_features(Document("No fever or chills at night tomorrow"), zeros, zeros)
+    same = (base == changed).all(1)
+    assert same[:4].all()
+    assert not same[4:].any()
+
+
+@pytest.fixture
+def table(codeset: CodeSet) -> Gazetteer:
+    terms = [Term("Cholera, unspecified", "A00.9", "title", 1.0), Term("dog bite", "W54.0XXA", "title", 1.0)]
+    return build_gazetteer(
+        codeset, terms, [parse_marked("1", "Knee {pain in the left knee|M25.562|present}. No {cholera|A00.9|absent}.")]
+    )
+
+
+def test_gazetteer_counts_mentions_in_any_word_order(table: Gazetteer) -> None:
+    assert table.evidence(phrase_key("left knee pain")) == {("M25.562", CURRENT): 1}
+    assert table.evidence(phrase_key("dog bite")) == {}, "titles of external causes are not said"
+
+
+def test_a_note_does_not_know_itself(table: Gazetteer) -> None:
+    note = parse_marked("1", "Knee {pain in the left knee|M25.562|present}.")
+    assert table.evidence(phrase_key("left knee pain"), own_counts(note)) == {}
+    document = Document("Left knee pain.")
+    phrases = table.phrases(document)
+    assert table.tags(phrases, len(document.tokens))[0] > 0
+    assert table.tags(phrases, len(document.tokens), own_counts(note), {}) == [0] * len(document.tokens)
+
+
+def test_gazetteer_comes_back_from_its_arrays(table: Gazetteer) -> None:
+    again = Gazetteer.from_arrays(table.codes, table.to_arrays())
+    document = Document("No cholera; pain in left knee.")
+    phrases = table.phrases(document)
+    assert again.phrases(document) == phrases
+    assert len(again) == len(table)
+    n = len(document.tokens)
+    assert again.tags(phrases, n) == table.tags(phrases, n)
+    assert all(again.evidence(p.key) == table.evidence(p.key) for p in phrases)
+
+
+def test_priors_count_codes_and_weigh_rare_words_more(codeset: CodeSet) -> None:
+    priors = count_priors(codeset, make_notes())
+    counts = Counter(m.code for note in make_notes() for m in note.mentions)
+    assert priors.codes == dict(counts)
+    assert priors.word_weights[phrase_key("cholera")] > priors.word_weights[phrase_key("unspecified")]
+
+
+def test_every_code_family_has_a_term(codeset: CodeSet) -> None:
+    chosen = choose_terms([Term("cholera nos", "A00.9", "inclusion", 1.0)], codeset, most=2)
+    codes = {code for _, code in chosen}
+    assert {"A00.9", "S93.401A", "G35.A"} <= codes
+    assert "S93.401D" not in codes, "a later encounter shares the terms of the first"
+    assert ("cholera nos", "A00.9") in chosen
+
+
+def test_settings_refuse_unknown_keys_and_types(tmp_path: Path) -> None:
+    path = write_settings(tmp_path, joint={"epoch": 3})
+    with pytest.raises(ModelError, match=r"run\.yaml, joint: found unknown keys epoch"):
+        read_settings(path)
+    with pytest.raises(ModelError, match="YAML reads 1e-4 as text"):
+        read_settings(write_settings(tmp_path, joint={"learning_rate": "1e-4"}))
+    (tmp_path / "empty.yaml").write_text("seed: 3", "utf-8")
+    with pytest.raises(ModelError, match="found no output"):
+        read_settings(tmp_path / "empty.yaml")
+
+
+@pytest.mark.parametrize("name", ["base", "tiny"])
+def test_shipped_settings_are_read(name: str) -> None:
+    assert read_settings(Path(__file__).parent.parent / "configs" / f"{name}.yaml").encoder
+
+
+def test_development_notes_are_refused_for_training() -> None:
+    notes = make_notes()
+    with pytest.raises(ModelError, match="in 1 training notes"):
+        refuse_overlap(notes, [notes[2]])
+
+
+def test_run_writes_figures_of_each_epoch(tiny_checkpoint: Path) -> None:
+    lines = (tiny_checkpoint.parent / "metrics.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["epoch"] for row in rows] == list(range(60))
+    assert rows[-1]["loss_labels"] < rows[0]["loss_labels"]
+
+
+def test_a_killed_run_goes_on(tiny_checkpoint: Path, tiny_release: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from training.train import main
+
+    folder = tiny_checkpoint.parent.parent
+    main([str(write_settings(folder, joint={**_joint(folder), "epochs": 61}))])
+    assert "going on after epoch 60" in capsys.readouterr().err
+    lines = (tiny_checkpoint.parent / "metrics.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == 61
+
+
+def _joint(folder: Path) -> dict[str, object]:
+    import yaml
+
+    settings: dict[str, object] = yaml.safe_load((folder / "run.yaml").read_text("utf-8"))["joint"]
+    return settings
+
+
+def test_notes_with_marks_are_parsed(tmp_path: Path) -> None:
+    notes = make_notes()
+    path = write_notes(tmp_path / "notes.jsonl", notes)
+    assert len(path.read_text("utf-8").splitlines()) == len(notes)
+    assert all(n.note.text[m.start : m.end] == m.text for n in notes for m in n.mentions)
+
+
+@pytest.mark.slow
+def test_tiny_settings_train_a_checkpoint_on_all_codes(tmp_path: Path) -> None:
+    from detect_icd10cm.model.load import load_model
+    from training.train import main
+
+    folder = main([str(Path(__file__).parent.parent / "configs" / "tiny.yaml"), "--output", str(tmp_path)])
+    model = load_model(folder, "torch")
+    for mention in model.detect(Document("Assessment: left leg weakness, multiple sclerosis.")):
+        assert model.codeset.is_billable(mention.code)

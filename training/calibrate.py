@@ -1,0 +1,180 @@
+"""Choosing thresholds and making scores probabilities, on notes that were not trained on.
+
+``python -m training.calibrate CHECKPOINT dev.jsonl`` does it again for a checkpoint and prints what it found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from detect_icd10cm.metrics.spans import PRF, score_spans
+from detect_icd10cm.model.checkpoint import CONFIG, load_codeset, load_linker, read_config, save_linker
+from detect_icd10cm.model.decode import decode_spans
+from detect_icd10cm.model.inputs import Array
+from detect_icd10cm.model.load import load_model
+from detect_icd10cm.model.ranking import Ranker
+from detect_icd10cm.model.trained import LinkedSpan, TrainedModel, mix_scores
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
+from training.rank import Choice
+
+
+class Thresholds(NamedTuple):
+    """What was chosen, and the F1 at it."""
+
+    outside_bias: float
+    tagger_share: float
+    overlap_f1: float
+    exact_f1: float
+
+
+BIASES = tuple(round(0.25 * i, 2) for i in range(-4, 7))
+RULE_WEIGHTS = tuple(0.5 * i for i in range(17))
+SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
+_TEMPERATURES = np.geomspace(0.4, 4.0, 40)
+_MIN_PER_STEP = 40
+
+
+def calibrate_ranker(ranker: Ranker, choices: Sequence[Choice]) -> Ranker:
+    """Return a ranker whose first probability is the share that was right of mentions with such a score.
+
+    The temperature minimises the log loss; then the first code's probability goes through a monotone table (isotonic
+    regression over bins of like size).
+    """
+    scored = [(ranker.score(choice.features), choice) for choice in choices if choice.codes]
+    temperature = min(_TEMPERATURES, key=lambda t: _log_loss(scored, float(t)))
+    cooled = dataclasses.replace(ranker, temperature=float(temperature), steps=_IDENTITY)
+    first, right = _first_codes(cooled, scored)
+    return dataclasses.replace(cooled, steps=_monotone_table(first, right))
+
+
+_IDENTITY = np.array([[0.0, 1.0], [0.0, 1.0]], np.float32)
+
+
+def expected_calibration_error(scores: Array, right: Array, n_bins: int = 10) -> float:
+    """Return the mean distance of score and share of right ones, over bins of equal width weighted by their sizes."""
+    bins = np.minimum((scores * n_bins).astype(int), n_bins - 1)
+    distances = (
+        abs(float(scores[bins == b].mean() - right[bins == b].mean())) * int((bins == b).sum()) for b in set(bins)
+    )
+    return sum(distances) / max(1, len(scores))
+
+
+def choose_thresholds(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> Thresholds:
+    """Return the bias against mentions and the word tagger's share with the best sum of overlap and exact F1."""
+    documents = [Document(note.note.text) for note in notes]
+    labels = model.label_scores(documents)
+    tried = []
+    for share in SHARES if labels and labels[0][1] is not None else (0.0,):
+        mixed = [head if tagger is None else mix_scores(head, tagger, share) for head, tagger in labels]
+        for bias in BIASES:
+            exact = overlap = PRF()
+            for note, document, scores in zip(notes, documents, mixed, strict=True):
+                counted = score_spans(note.mentions, [_bare(document, *span) for span in decode_spans(scores, bias)])
+                overlap, exact = overlap + counted.overlap, exact + counted.exact
+            tried.append(Thresholds(bias, share, overlap.f1, exact.f1))
+    return max(tried, key=lambda t: (t.overlap_f1 + t.exact_f1, -abs(t.outside_bias)))
+
+
+def _bare(document: Document, first: int, last: int) -> Mention:
+    start, end = document.tokens[first].start, document.tokens[last - 1].end
+    return Mention(start, end, document.text[start:end], "diagnosis", "present", "")
+
+
+def _log_loss(scored: Sequence[tuple[Array, Choice]], temperature: float) -> float:
+    total = 0.0
+    for scores, choice in scored:
+        if choice.gold in choice.codes:
+            scaled = scores / temperature
+            total += float(
+                np.log(np.exp(scaled - scaled.max()).sum()) + scaled.max() - scaled[choice.codes.index(choice.gold)]
+            )
+    return total
+
+
+def _first_codes(ranker: Ranker, scored: Sequence[tuple[Array, Choice]]) -> tuple[Array, Array]:
+    first, right = [], []
+    for scores, choice in scored:
+        probabilities = ranker.probabilities(scores)
+        best = int(scores.argmax())
+        first.append(float(probabilities[best]))
+        right.append(choice.codes[best] == choice.gold)
+    return np.array(first), np.array(right, float)
+
+
+def _monotone_table(first: Array, right: Array) -> Array:
+    """Return probabilities (first row, rising) and the shares right at them (second row, never falling)."""
+    order = np.argsort(first, kind="stable")
+    n_steps = max(1, len(first) // _MIN_PER_STEP)
+    blocks = [
+        [float(first[part].mean()), float(right[part].mean()), len(part)] for part in np.array_split(order, n_steps)
+    ]
+    merged: list[list[float]] = []
+    for block in blocks:
+        merged.append(block)
+        while len(merged) > 1 and merged[-2][1] >= merged[-1][1]:  # pool neighbours that fall
+            b, a = merged.pop(), merged.pop()
+            n = a[2] + b[2]
+            merged.append([(a[0] * a[2] + b[0] * b[2]) / n, (a[1] * a[2] + b[1] * b[2]) / n, n])
+    points = [(0.0, 0.0), *((x, y) for x, y, _ in merged), (1.0, max(merged[-1][1], 0.0))]
+    return np.array(points, np.float32).T.copy()
+
+
+def link_gold(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> list[tuple[Mention, LinkedSpan]]:
+    """Return the gold mentions of notes with what the model says of their spans."""
+    documents = [Document(note.note.text) for note in notes]
+    spans = [[d.token_span(m.start, m.end) for m in note.mentions] for d, note in zip(documents, notes, strict=True)]
+    linked = model.link_batch(documents, spans)
+    return [pair for note, own in zip(notes, linked, strict=True) for pair in zip(note.mentions, own, strict=True)]
+
+
+def choices_of(pairs: Sequence[tuple[Mention, LinkedSpan]]) -> list[Choice]:
+    """Return mentions as choices between their candidate codes."""
+    return [Choice(span.features, span.codes, mention.code) for mention, span in pairs]
+
+
+def choose_rule_weight(pairs: Sequence[tuple[Mention, LinkedSpan]], current: float) -> float:
+    """Return the weight of the cue rules with the most assertions right.
+
+    Args:
+        pairs: Gold mentions with what the model says of them, from ``link_gold``.
+        current: The weight at which it said so.
+    """
+    logits = np.log(np.maximum(np.array([span.assertions for _, span in pairs]), 1e-9))
+    rules = np.eye(len(ASSERTIONS))[[span.rule for _, span in pairs]]
+    gold = np.array([ASSERTIONS.index(mention.assertion) for mention, _ in pairs])
+    right = {w: float(((logits + (w - current) * rules).argmax(1) == gold).mean()) for w in RULE_WEIGHTS}
+    return max(right, key=lambda weight: (right[weight], -weight))
+
+
+def main(arguments: list[str]) -> None:
+    """Calibrate a checkpoint in place."""
+    from training.data import read_training_notes
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("notes", type=Path)
+    options = parser.parse_args(arguments)
+    settings = read_config(options.checkpoint)
+    codeset = load_codeset(options.checkpoint, settings)
+    notes = list(read_training_notes(options.notes, codeset))
+    model = load_model(options.checkpoint, "torch")
+    chosen = choose_thresholds(model, notes)
+    linker = load_linker(options.checkpoint, codeset.billable_codes())
+    linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices_of(link_gold(model, notes))))
+    save_linker(options.checkpoint, linker)
+    settings |= {"outside_bias": chosen.outside_bias, "tagger_share": chosen.tagger_share}
+    (options.checkpoint / CONFIG).write_text(json.dumps(settings, indent=2), "utf-8")
+    sys.stdout.write(json.dumps(chosen._asdict()) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

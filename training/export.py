@@ -1,0 +1,146 @@
+"""Write the graphs that onnxruntime runs on a CPU: ``python -m training.export CHECKPOINT``.
+
+The word embeddings stay out of the graph: they are looked up in the checkpoint's int8 rows. The layers' matrix products
+run in int8, the heads in float32. Only encoders built like BERT have a graph; others are run by torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX
+from detect_icd10cm.model.load import load_network
+from detect_icd10cm.model.modeling import DetectModel
+
+_OPSET = 17
+_FAR = -1e4
+
+
+class _PlainLayers(nn.Module):
+    """A BERT encoder after its embeddings, written plainly so that tracing holds for every shape."""
+
+    def __init__(self, model: DetectModel) -> None:
+        super().__init__()
+        self.embeddings = model.encoder.embeddings
+        self.layers = model.layers()
+        self.label_head = model.label_head
+        self.frozen_layers = model.config.frozen_layers
+        self.n_heads = model.config.encoder.num_attention_heads
+
+    def forward(self, embedded: Tensor, added: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.embeddings.LayerNorm(embedded)
+        far = (1.0 - attention_mask[:, None, None, :].to(hidden.dtype)) * _FAR
+        for i, layer in enumerate(self.layers):
+            if i == self.frozen_layers:
+                hidden = hidden + added
+            hidden = self._layer(layer, hidden, far)
+        return hidden, self.label_head(hidden)
+
+    def _layer(self, layer: Any, hidden: Tensor, far: Tensor) -> Tensor:
+        attention = layer.attention.self
+        query, key, value = (self._split(part(hidden)) for part in (attention.query, attention.key, attention.value))
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + far
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        output = layer.attention.output
+        hidden = output.LayerNorm(output.dense(mixed) + hidden)
+        inner = functional.gelu(layer.intermediate.dense(hidden))
+        result: Tensor = layer.output.LayerNorm(layer.output.dense(inner) + hidden)
+        return result
+
+    def _split(self, hidden: Tensor) -> Tensor:
+        return hidden.unflatten(-1, (self.n_heads, hidden.shape[-1] // self.n_heads)).transpose(1, 2)
+
+
+class _Heads(nn.Module):
+    def __init__(self, model: DetectModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, span: Tensor, context: Tensor, rules: Tensor, sections: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.model.score_mentions(span, context, rules, sections)
+
+
+def export_onnx(model: DetectModel, folder: Path, *, int8: bool = True) -> None:
+    """Write a checkpoint's graphs into its folder.
+
+    Args:
+        model: The network, in float32.
+        folder: The checkpoint.
+        int8: Whether the layers' matrix products run in int8.
+
+    Raises:
+        ModelError: If the encoder is of another build than BERT's.
+    """
+    if model.config.encoder.model_type != "bert" or model.config.encoder.hidden_act != "gelu":
+        raise ModelError(
+            f"found an encoder of type {model.config.encoder.model_type}, expected bert: torch runs the others"
+        )
+    model = model.eval().float()
+    size = model.config.encoder.hidden_size
+    rows, ids = torch.zeros(2, 3 * size), torch.zeros(2, dtype=torch.long)
+    with tempfile.TemporaryDirectory() as temporary:
+        plain = Path(temporary) / ENCODER_ONNX
+        mask = torch.ones(2, 5, dtype=torch.long)
+        mask[0, 3:] = 0
+        windows = {0: "windows", 1: "pieces"}
+        _trace(
+            _PlainLayers(model), (torch.zeros(2, 5, size), torch.zeros(2, 5, size), mask), plain,
+            ["embedded", "added", "attention_mask"], ["hidden", "labels"], windows,
+        )  # fmt: skip
+        if int8:
+            _quantize(plain, folder / ENCODER_ONNX)
+        else:
+            (folder / ENCODER_ONNX).write_bytes(plain.read_bytes())
+    _trace(
+        _Heads(model), (rows, torch.zeros(2, size), ids, ids), folder / HEADS_ONNX,
+        ["span", "context", "rules", "sections"], ["assertions", "kinds", "vectors"], {0: "mentions"},
+    )  # fmt: skip
+
+
+def _trace(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    axes: dict[int, str],
+) -> None:
+    with warnings.catch_warnings():
+        # The tracing exporter needs no further package; that it is no longer the default is known.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(), example, str(path), input_names=inputs, output_names=outputs, opset_version=_OPSET,
+            dynamic_axes=dict.fromkeys([*inputs, *outputs], axes), dynamo=False,
+        )  # fmt: skip
+
+
+def _quantize(source: Path, target: Path) -> None:
+    import logging
+
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)
+    quantize_dynamic(source, target, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8, per_channel=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Export a checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    options = parser.parse_args(arguments)
+    export_onnx(load_network(options.checkpoint), options.checkpoint)
+
+
+if __name__ == "__main__":
+    main()

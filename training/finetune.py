@@ -1,0 +1,166 @@
+"""Fine-tune a checkpoint on your own labelled notes.
+
+``python -m training.finetune configs/finetune.yaml --train mine.jsonl --output my-model`` checks the notes first and
+reports what is wrong with line numbers; then the words and codes of the training mentions join the checkpoint's own,
+all heads go on learning, and thresholds are chosen on a part of the notes that is held out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model.checkpoint import TOKENIZER, Linker, load_codeset, load_linker, read_config
+from detect_icd10cm.model.features import Priors
+from detect_icd10cm.model.gazetteer import GazetteerBuilder, note_usage
+from detect_icd10cm.model.inputs import Pieces
+from detect_icd10cm.model.load import load_network
+from detect_icd10cm.model.modeling import DetectModel
+from detect_icd10cm.model.trained import TrainedModel
+from detect_icd10cm.notes.gold import GoldIssue
+from detect_icd10cm.notes.gold.audit import audit_codes
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import AnnotatedNote
+from training.calibrate import calibrate_ranker, choices_of, choose_thresholds, link_gold
+from training.data import read_training_notes
+from training.examples import ExampleMaker, mention_source, token_spans
+from training.joint import TrainingData, train_joint
+from training.measure import measure, refuse_overlap
+from training.model_card import write_model_card
+from training.restore import wrap_network
+from training.settings import FinetuneSettings, read_finetune_settings
+from training.tagger import embeddings_of, tag_note, train_tagger
+from training.write import write_checkpoint
+
+# Fewer held-out mentions than this say too little to calibrate on; the checkpoint's own calibration stays.
+_MIN_TO_CALIBRATE = 200
+
+
+def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output: Path, base: Path) -> Path:
+    """Write a checkpoint that has learned from notes too and return its folder.
+
+    Args:
+        settings: The run.
+        notes: Labelled notes, their codes of the checkpoint's release.
+        output: Folder of the run; the checkpoint is ``checkpoint`` in it.
+        base: The checkpoint to start from.
+
+    Raises:
+        ModelError: If the base is no checkpoint, or there are too few notes to hold one out.
+    """
+    config = read_config(base)
+    codeset = load_codeset(base, config)
+    shuffled = list(notes)
+    random.Random(settings.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    n_held = max(1, round(settings.held_out * len(shuffled)))
+    held, kept = shuffled[:n_held], shuffled[n_held:]
+    if not kept:
+        raise ModelError(f"found {len(notes)} labelled notes, expected two at least: one chooses the thresholds")
+    model = load_network(base)
+    tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
+    linker = grow_linker(load_linker(base, codeset.billable_codes()), codeset, kept)
+    maker = ExampleMaker(codeset, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
+    examples = [maker.from_note(note, own=True) for note in kept]
+    if linker.tagger is not None and settings.tagger.epochs:
+        table, pairs = embeddings_of(model), zip(kept, examples, strict=True)
+        tagged = [tag_note(Document(note.note.text), example, table) for note, example in pairs]
+        tagger = train_tagger(tagged, settings.tagger, settings.seed, lambda *_: None, start=linker.tagger)
+        linker = dataclasses.replace(linker, tagger=tagger)
+    name = settings.name or f"{config['name']}-finetuned"
+
+    def wrap(trained: DetectModel) -> TrainedModel:
+        return wrap_network(copy.deepcopy(trained), codeset, linker, tokenizer, name)
+
+    data = TrainingData(examples, examples, [], [])
+
+    def evaluate(trained: DetectModel) -> dict[str, float]:
+        return measure(wrap(trained), held)
+
+    train_joint(model, data, maker, settings.joint, output, settings.seed, evaluate, report=_say)
+    model.config.name = name
+    chosen = choose_thresholds(wrap(model), held)
+    model.config.outside_bias, model.config.tagger_share = chosen.outside_bias, chosen.tagger_share
+    choices = choices_of(link_gold(wrap(model), held))
+    if len(choices) >= _MIN_TO_CALIBRATE:
+        linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices))
+    folder = output / "checkpoint"
+    write_checkpoint(folder, model, tokenizer, linker)
+    record = {"settings": dataclasses.asdict(settings), "notes": len(kept), "held": len(held)}
+    record["dev"] = measure(wrap(model), held)
+    (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
+    write_model_card(folder)
+    return folder
+
+
+def grow_linker(linker: Linker, codeset: CodeSet, notes: Sequence[AnnotatedNote]) -> Linker:
+    """Return what a checkpoint knows with the mentions of notes added."""
+    builder = GazetteerBuilder.of(linker.gazetteer)
+    for note in notes:
+        for mention in note.mentions:
+            builder.add(mention.text, mention.code, mention_source(mention))
+    gazetteer = builder.build()
+    for note in notes:
+        document = Document(note.note.text)
+        spans = token_spans(document, note)
+        builder.add_usage(note_usage(gazetteer.phrases(document), len(document.tokens), spans))
+    counted = Counter(linker.priors.codes)
+    counted.update(mention.code for note in notes for mention in note.mentions if codeset.is_billable(mention.code))
+    categories: Counter[str] = Counter()
+    for code, count in counted.items():
+        categories[code[:3]] += count
+    priors = Priors(dict(counted), dict(categories), linker.priors.word_weights, linker.priors.default_weight)
+    return dataclasses.replace(linker, gazetteer=builder.build(), priors=priors)
+
+
+def check_notes(path: Path, codeset: CodeSet) -> tuple[list[AnnotatedNote], list[GoldIssue]]:
+    """Return the usable notes of a labelled file and what is wrong with the rest of it.
+
+    Raises:
+        NoteError: If the file as a whole can't be read.
+    """
+    issues: list[GoldIssue] = []
+    notes = list(read_training_notes(path, codeset, issues))
+    issues += audit_codes(notes, codeset)
+    return notes, issues
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Fine-tune from a YAML file and labelled notes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="settings, such as configs/finetune.yaml")
+    parser.add_argument("--train", type=Path, required=True, help="JSONL, CodiEsp TSV, MDACE JSON, BRAT folder or CSV")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--test", type=Path, help="labelled notes that the model will be measured on: none may be in --train"
+    )
+    parser.add_argument("--start", type=Path, required=True, help="folder of the checkpoint to start from")
+    options = parser.parse_args(arguments)
+    settings = read_finetune_settings(options.config)
+    codeset = load_codeset(options.start, read_config(options.start))
+    notes, issues = check_notes(options.train, codeset)
+    for issue in issues:
+        _say(f"{options.train.name}: {issue}")
+    if options.test:
+        refuse_overlap(notes, list(read_training_notes(options.test, codeset, [])))
+    folder = finetune(settings, notes, options.output, options.start)
+    _say(f"{folder}: written, trained on {len(notes)} notes")
+    return folder
+
+
+if __name__ == "__main__":
+    main()

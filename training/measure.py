@@ -1,0 +1,128 @@
+"""How good a model is on labelled notes, and what it proposes for their mentions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.metrics.spans import PRF, match_spans, score_spans
+from detect_icd10cm.model.candidates import Own
+from detect_icd10cm.model.gazetteer import note_usage
+from detect_icd10cm.model.inputs import Array
+from detect_icd10cm.model.trained import TrainedModel
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
+from training.calibrate import expected_calibration_error
+from training.examples import own_counts, token_spans
+from training.joint import METRIC
+from training.overlap import find_overlaps
+from training.rank import Choice
+
+_NOTES_AT_ONCE = 8
+
+
+def measure(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> dict[str, float]:
+    """Return the figures of a model on labelled notes.
+
+    F1 of mentions by overlap, by exact span, with category and with code; then, on mentions paired by overlap, how
+    often code and assertion are right, and how well the code's score says so. A code is seen when a training note has
+    it.
+    """
+    if not notes:
+        return {}
+    totals = {name: PRF() for name in ("overlap", "exact", "category", "code")}
+    pairs: list[tuple[Mention, Mention]] = []
+    for at in range(0, len(notes), _NOTES_AT_ONCE):
+        part = notes[at : at + _NOTES_AT_ONCE]
+        predicted = model.detect_batch([Document(note.note.text) for note in part])
+        for note, mentions in zip(part, predicted, strict=True):
+            scores = score_spans(note.mentions, mentions)
+            totals = {name: total + getattr(scores, name) for name, total in totals.items()}
+            pairs += [(note.mentions[g], mentions[p]) for g, p in match_spans(note.mentions, mentions)]
+    figures = {f"{name}_f1": total.f1 for name, total in totals.items()}
+    figures |= _measure_pairs(pairs, model.seen_codes)
+    figures[METRIC] = figures["overlap_f1"] + figures["exact_f1"]
+    return figures
+
+
+def _measure_pairs(pairs: Sequence[tuple[Mention, Mention]], seen: Collection[str]) -> dict[str, float]:
+    right = np.array([gold.code == found.code for gold, found in pairs], float)
+    known = np.array([gold.code in seen for gold, _ in pairs], bool)
+    among = np.array([any(c.code == gold.code for c in found.candidates[:5]) for gold, found in pairs], float)
+    asserted = [(gold.assertion, found.assertion) for gold, found in pairs]
+    scores = np.array([found.score for _, found in pairs])
+    by_assertion = [
+        2 * sum(g == f == a for g, f in asserted) / n
+        for a in ASSERTIONS
+        if (n := sum(g == a for g, _ in asserted) + sum(f == a for _, f in asserted))
+    ]
+    return {
+        "code_accuracy": _mean(right),
+        "code_accuracy_seen": _mean(right[known]),
+        "code_accuracy_unseen": _mean(right[~known]),
+        "top5_accuracy": _mean(among),
+        "assertion_accuracy": _mean(np.array([g == f for g, f in asserted], float)),
+        "assertion_macro_f1": _mean(np.array(by_assertion)),
+        "calibration_error": expected_calibration_error(scores, right),
+    }
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def held_choices(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> list[Choice]:
+    """Return the gold mentions of training notes with their candidates, each note's own share left out."""
+    choices = []
+    for at in range(0, len(notes), _NOTES_AT_ONCE):
+        part = notes[at : at + _NOTES_AT_ONCE]
+        documents = [Document(note.note.text) for note in part]
+        spans = [token_spans(document, note) for document, note in zip(documents, part, strict=True)]
+        shares = [_own_share(model, *item) for item in zip(documents, part, spans, strict=True)]
+        for note, linked in zip(part, model.link_batch(documents, spans, shares), strict=True):
+            pairs = zip(note.mentions, linked, strict=True)
+            choices += [Choice(span.features, span.codes, mention.code) for mention, span in pairs]
+    return choices
+
+
+def save_choices(path: Path, choices: Sequence[Choice]) -> None:
+    """Write choices to an npz file."""
+    sizes = np.array([len(choice.codes) for choice in choices])
+    np.savez_compressed(
+        path,
+        features=np.concatenate([choice.features for choice in choices]),
+        sizes=sizes,
+        codes=np.array([code for choice in choices for code in choice.codes]),
+        gold=np.array([choice.gold for choice in choices]),
+    )
+
+
+def load_choices(path: Path) -> list[Choice]:
+    """Read what ``save_choices`` wrote."""
+    with np.load(path) as stored:
+        ends = np.cumsum(stored["sizes"])[:-1]
+        features, codes = np.split(stored["features"], ends), np.split(stored["codes"], ends)
+        gold = stored["gold"].tolist()
+    return [Choice(f, c.tolist(), g) for f, c, g in zip(features, codes, gold, strict=True)]
+
+
+def refuse_overlap(train_notes: Sequence[AnnotatedNote], dev_notes: Sequence[AnnotatedNote]) -> None:
+    """Refuse training notes that hold text of notes to be measured on.
+
+    Raises:
+        ModelError: If there are any.
+    """
+    leaks = find_overlaps((note.note for note in train_notes), (note.note for note in dev_notes))
+    if leaks:
+        raise ModelError(
+            f"found text of development notes in {len(leaks)} training notes, first: {leaks[0]}; leave them out"
+        )
+
+
+def _own_share(model: TrainedModel, document: Document, note: AnnotatedNote, spans: Sequence[tuple[int, int]]) -> Own:
+    usage = note_usage(model.gazetteer.phrases(document), len(document.tokens), spans)
+    return Own(own_counts(note), usage, Counter(mention.code for mention in note.mentions))

@@ -1,0 +1,31 @@
+"""Writing a checkpoint folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+
+from detect_icd10cm.model.checkpoint import CONFIG, NETWORK, TOKENIZER, Linker, quantize, save_linker
+from detect_icd10cm.model.modeling import DetectModel
+
+
+def write_checkpoint(folder: Path, model: DetectModel, tokenizer: Tokenizer, linker: Linker) -> None:
+    """Write a checkpoint folder, large matrices as int8 rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
+        for name, tensor in model.state_dict().items()
+    }
+    save_file({name: np.array(array, order="C") for name, array in quantize(weights).items()}, folder / NETWORK)
+    settings = model.config.to_dict()
+    for part in (settings, settings["encoder"]):
+        part.pop("_name_or_path", None)  # a folder of the machine that trained it
+    (folder / CONFIG).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", "utf-8")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(folder / TOKENIZER))
+    save_linker(folder, linker)
