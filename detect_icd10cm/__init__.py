@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from detect_icd10cm.detector import Detector
     from detect_icd10cm.errors import CodeSetError, DetectError, ModelError, NoteError, RulesError
     from detect_icd10cm.notes.read import read_notes
+    from detect_icd10cm.notes.table import to_dataframe
     from detect_icd10cm.notes.write import write_results
     from detect_icd10cm.types import Mention, Note, NoteResult, Reject
 
@@ -28,10 +29,11 @@ _HOMES = {
     "RulesError": "errors",
     "normalize_code": "codes.codeset",
     "read_notes": "notes.read",
+    "to_dataframe": "notes.table",
     "write_results": "notes.write",
 }
 
-__all__ = [  # noqa: RUF022 - in the order of _HOMES, tested to be the same
+__all__ = [
     "CodeSet",
     "CodeSetError",
     "DetectError",
@@ -45,6 +47,7 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, tested to be the same
     "RulesError",
     "normalize_code",
     "read_notes",
+    "to_dataframe",
     "write_results",
 ]
 __version__ = "0.1.0"

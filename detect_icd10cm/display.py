@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,10 @@ _SECTIONS = {
     "review_of_systems": "ROS",
 }
 _INDENT = 2
+# What goes on of a line that is too long for the terminal stands further in than its beginning.
+_HANG = 2
+# A rationale is a reason after the other; each ends with the rule that it comes from, in brackets.
+_REASON_END = re.compile(r"(?<=\)\.) ")
 
 
 def plain(text: str) -> str:
@@ -89,7 +94,7 @@ def _show_indication(console: Console, indication: Indication) -> None:
     name = f"{indication.procedure} {indication.indication}: "
     codes = f"  ({', '.join(indication.codes)})" if indication.codes else ""
     console.print(Text.assemble((name, "bold"), (indication.status, _STATUS_STYLES[indication.status]), codes))
-    lines = [indication.rationale]
+    lines = _REASON_END.split(indication.rationale)
     lines += [f"against: {text}" for text in indication.against]
     lines += [f"not documented: {text}" for text in indication.missing]
     lines += [f"coverage, {flag.id} ({flag.points}): {flag.summary}" for flag in indication.coverage_flags]
@@ -136,7 +141,7 @@ def show_codes_found(console: Console, entries: Iterable[CodeEntry]) -> None:
 
 def show_procedure(console: Console, procedure: Procedure) -> None:
     """Show the record of a procedure, its indications, and the policies that touch it."""
-    console.print(Text.assemble((procedure.id, "bold"), f"  {procedure.label}"))
+    _show_hanging(console, Text.assemble((procedure.id, "bold"), f"  {procedure.label}"))
     effective = procedure.effective
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     if effective:
@@ -235,4 +240,9 @@ def _show_list(console: Console, heading: str, lines: Sequence[str]) -> None:
 
 def _show_lines(console: Console, lines: Iterable[str]) -> None:
     for line in lines:
-        console.print(Padding.indent(Text(plain(line)), _INDENT))
+        _show_hanging(console, Text(plain(line)), _INDENT)
+
+
+def _show_hanging(console: Console, text: Text, indent: int = 0) -> None:
+    for i, part in enumerate(text.wrap(console, max(console.width - indent - _HANG, 1))):
+        console.print(" " * (indent + (_HANG if i else 0)), part, sep="", soft_wrap=True)

@@ -137,12 +137,16 @@ def test_folder_of_parts(put: Put, tmp_path: Path) -> None:
     put("out.parquet/part-1.parquet", b"PAR1 not whole")
     put("out.parquet/part-2.parquet", parquet_bytes(pa.table({"note_id": ["n3"], "text": ["Gout."]})))
     put("out.parquet/_SUCCESS", b"")
-    found = list(read_notes(tmp_path / "out.parquet"))
+    put("outside.parquet", parquet_bytes(pa.table({"note_id": ["n4"], "text": ["Secret."]})))
+    (tmp_path / "out.parquet" / "part-00.parquet").symlink_to(tmp_path / "outside.parquet")
+    stream = read_notes(tmp_path / "out.parquet")
+    found = list(stream)
     assert found[:2] == NOTES
-    assert found[2] == Reject(
+    assert found[2] == Reject(None, "part-00.parquet", "the file is a link that leads out of the folder")
+    assert found[3] == Reject(
         None, "part-1.parquet", "part-1.parquet: not a Parquet file, or cut short; write or copy it again"
     )
-    assert found[3:] == [Note("n3", "Gout.")]
+    assert found[4:] == [Note("n3", "Gout.")]
 
 
 # ---- columns and types ----

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from detect_icd10cm import Mention, NoteError, NoteResult, Reject, write_results
+from detect_icd10cm import Mention, NoteError, NoteResult, Reject, to_dataframe, write_results
 from detect_icd10cm.notes import table
-from detect_icd10cm.notes.write import WRITERS, open_output, to_json
+from detect_icd10cm.notes.write import open_output
+from detect_icd10cm.notes.writers import WRITERS, to_json
 from detect_icd10cm.types import Candidate, CoverageFlag, Indication, NoteCode
 
 GOUT = Mention(
@@ -135,6 +136,21 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_dataframe_holds_the_same_rows() -> None:
+    frame = to_dataframe([FULL, REJECT, EMPTY])
+    assert list(frame.columns) == list(table.NAMES)
+    rows = [row for result in (FULL, EMPTY) for row in table.table_rows(result)]
+    found = frame.astype("object").where(frame.notna(), None)
+    assert [tuple(row) for row in found.itertuples(index=False)] == rows
+    assert frame["score"].mean() == pytest.approx((0.97 + 0.8 + 0.97) / 3)
+
+
+def test_dataframe_of_nothing() -> None:
+    frame = to_dataframe([])
+    assert len(frame) == 0
+    assert str(frame["start"].dtype) == "Int64"
+
+
 def test_parquet_is_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "_GROUP_ROWS", 10)
     write_results([FULL] * 10, tmp_path / "out.parquet")
@@ -155,7 +171,7 @@ def test_no_results_make_a_file_all_the_same(tmp_path: Path, format: str) -> Non
     if format == "parquet":
         assert pq.read_table(path).num_rows == 0
     else:
-        assert path.read_text("utf-8").count("\n") == (format in ("csv", "tsv"))
+        assert path.read_text("utf-8").count("\n") == (format in ("csv", "tsv", "omop"))
 
 
 @pytest.mark.parametrize("name", ["out.jsonl.gz", "out.jsonl.zst"])

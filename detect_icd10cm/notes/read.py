@@ -12,7 +12,7 @@ from detect_icd10cm.notes.jsonlines import read_json_lines
 from detect_icd10cm.notes.parquet import read_parquet
 from detect_icd10cm.notes.records import NoteBuilder, Row, resolve_columns
 from detect_icd10cm.notes.streams import COMPRESSED, READ_ERRORS, Source, check_encoding, plain_suffix
-from detect_icd10cm.notes.textfiles import find_files, read_text, read_text_folder
+from detect_icd10cm.notes.textfiles import LEADS_OUT, find_files, read_text, read_text_folder
 from detect_icd10cm.types import Note, Reject
 
 STDIN = "-"
@@ -139,18 +139,25 @@ def _read_folder(source: Source, folder: Path, format: str) -> _Reader:
             f"found no .{format} file in folder {folder}; if it holds parts of another format, name it: "
             "format=, on the command line --from"
         )
+    source.files = [path for path in paths if path.is_file()]
     if format == "txt":
         return read_text_folder(source, folder, paths)
-    return _read_parts(source, paths, _READERS[format])
+    return _read_parts(source, folder, paths, _READERS[format])
 
 
-def _read_parts(source: Source, paths: list[Path], read: Callable[[Source], _Reader]) -> _Reader:
-    first = source.part(paths[0])
+def _read_parts(source: Source, folder: Path, paths: list[Path], read: Callable[[Source], _Reader]) -> _Reader:
+    root = folder.resolve()
+    inside = [path for path in paths if path.resolve().is_relative_to(root)]
+    if not inside:
+        raise NoteError(f"found only links that lead out of folder {folder}, expected files in it")
+    first = source.part(inside[0])
     reader = read(first)
     next(reader)
     yield None
     yield from _name_read_errors(first, reader)
-    for path in paths[1:]:
+    for path in sorted({*paths} - {*inside}):
+        yield Reject(None, path.name, LEADS_OUT)
+    for path in inside[1:]:
         part = source.part(path)
         reader = read(part)
         try:

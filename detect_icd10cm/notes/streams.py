@@ -46,6 +46,7 @@ class Source:
         encoding: Encoding of text.
         columns: The name in the file of each field of a note.
         renamed: The fields whose column the user named, so that it must be there.
+        files: The files that are read, in their order; none for standard input and for devices.
         total: Size of the whole, in the unit of ``done``; None when not known.
         done: Says how much has been read.
     """
@@ -56,6 +57,7 @@ class Source:
         self.encoding = encoding
         self.columns = columns
         self.renamed = renamed
+        self.files = [path] if path and path.is_file() else []
         self.total: int | None = None
         self.done: Callable[[], int] = int
 

@@ -11,6 +11,7 @@ from detect_icd10cm.notes.records import Row
 from detect_icd10cm.notes.streams import COMPRESSED, MAX_TEXT, READ_ERRORS, Source, decode, plain_suffix
 from detect_icd10cm.types import Reject
 
+LEADS_OUT = "the file is a link that leads out of the folder"
 # No encoding takes more bytes a character.
 _MAX_BYTES = 4 * (MAX_TEXT + 1)
 
@@ -34,13 +35,13 @@ def read_text_folder(source: Source, folder: Path, paths: list[Path]) -> Iterato
     n_done = 0
     source.total, source.done = len(paths), lambda: n_done
     yield None
-    inside = folder.resolve()
+    root = folder.resolve()
     for path in paths:
         place = path.relative_to(folder).as_posix()
-        if path.resolve().is_relative_to(inside):
+        if path.resolve().is_relative_to(root):
             yield _read_file(source.part(path), place)
         else:
-            yield Reject(None, place, "the file is a link that leads out of the folder")
+            yield Reject(None, place, LEADS_OUT)
         n_done += 1
 
 
