@@ -38,4 +38,5 @@ def test_notebooks_run(path: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    assert (next(tmp_path.glob("*/report.html"))).stat().st_size > 10_000
+    if path.stem == "evaluation":
+        assert (next(tmp_path.glob("*/report.html"))).stat().st_size > 10_000

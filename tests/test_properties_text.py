@@ -27,7 +27,8 @@ def test_tokens_slice_back_in_order(text: str) -> None:
     end = 0
     for token in Document(text).tokens:
         assert token.start >= end
-        assert text[token.start : token.end] == token.text != ""
+        # A line break of old files is read as one of today's, at the same place.
+        assert text[token.start : token.end].replace("\r", "\n") == token.text != ""
         assert token.text == "\n" or not text[end : token.start].strip()
         end = token.end
     assert not text[end:].strip()

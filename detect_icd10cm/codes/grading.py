@@ -77,7 +77,7 @@ def content_words(words: Iterable[str]) -> frozenset[str]:
         if number.isdigit():
             if previous in _NUMBERED:
                 found.add(f"{previous} {number}")
-        elif plain[0].isalnum() and plain not in _EMPTY and plain not in _NUMBERED:
+        elif plain[:1].isalnum() and plain not in _EMPTY and plain not in _NUMBERED:
             found.add(plain)
         previous = plain
     return frozenset(found)

@@ -1,0 +1,48 @@
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# The labelled sets and notes to measure on; docs/results.md says where each comes from.
+DATA ?= data
+# medspaCy needs an older numpy than ours: the peer lives in an environment of its own.
+PEER := .venv-peer
+
+.PHONY: install demo test check format bench-quality bench-speed clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: install
+	$(VENV)/bin/detect-icd10cm detect examples/notes.csv -o demo.jsonl
+	$(VENV)/bin/detect-icd10cm detect - --to table < examples/neurology_consult.txt
+
+test: install
+	$(PY) -m pytest -q
+
+check: install
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PY) -m pytest -q
+
+format: install
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench-quality: install
+	$(PY) benchmarks/quality.py $(DATA)
+	$(PY) benchmarks/rules_quality.py $(DATA)/annotated_notes/dev.jsonl
+
+bench-speed: install $(PEER)
+	$(PY) benchmarks/context_medspacy.py $(DATA)/annotated_notes/dev.jsonl --peer $(PEER)/bin/python
+	$(PY) benchmarks/speed_medspacy.py $(DATA)/mtsamples/notes.jsonl --peer $(PEER)/bin/python
+
+$(PEER):
+	python3 -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet 'medspacy>=1.3,<2' 'numpy<2'
+
+clean:
+	rm -rf $(VENV) $(PEER) demo.jsonl demo.jsonl.rejects.jsonl
