@@ -10,6 +10,7 @@ import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -369,4 +370,17 @@ def test_ended_from_outside_leaves_no_text_behind(tmp_path: Path) -> None:
         process.terminate()
         process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ended_while_the_output_is_opened(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tempfile.mkstemp
+
+    def ended(*arguments: Any, **named: Any) -> tuple[int, str]:
+        made = whole(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return made
+
+    monkeypatch.setattr("tempfile.mkstemp", ended)
+    assert run("detect", "-", "-o", tmp_path / "out.jsonl", stdin=NOTE).code == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []

@@ -32,6 +32,12 @@ class _Progress:
     best: float = -math.inf
     best_epoch: int = -1
 
+    def note(self, metrics: dict[str, float]) -> None:
+        """Count an epoch, and remember the best."""
+        if METRIC not in metrics or metrics[METRIC] > self.best:
+            self.best, self.best_epoch = metrics.get(METRIC, -math.inf), self.epoch
+        self.epoch += 1
+
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
 
@@ -74,20 +80,13 @@ def train_joint(
         report: Takes a line of progress.
     """
     set_seed(seed)
-    accelerator = Accelerator(
-        mixed_precision=settings.precision,
-        gradient_accumulation_steps=settings.accumulation,
-        log_with="tensorboard" if settings.tensorboard else None,
-        project_dir=output,
-    )
+    accelerator = _make_accelerator(settings, output)
     steps = _count_steps(data, settings, accelerator.num_processes)
     optimizer = _make_optimizer(model, settings)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_then_linear(steps, settings.warmup))
     network, optimizer = accelerator.prepare(model, optimizer)
     progress = _Progress()
     accelerator.register_for_checkpointing(progress, scheduler)
-    if settings.tensorboard:
-        accelerator.init_trackers("joint")
     state = output / "state"
     if (state / "random_states_0.pkl").exists():
         accelerator.load_state(str(state))
@@ -107,9 +106,7 @@ def train_joint(
         history.append(metrics)
         if settings.tensorboard:
             accelerator.log(metrics, step=epoch)
-        progress.epoch += 1
-        if metrics.get(METRIC, math.inf) > progress.best or METRIC not in metrics:
-            progress.best, progress.best_epoch = metrics.get(METRIC, -math.inf), epoch
+        progress.note(metrics)
         if accelerator.is_main_process:
             _write_history(output, history)
             report(" ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
@@ -119,6 +116,18 @@ def train_joint(
             break
     accelerator.end_training()
     return history
+
+
+def _make_accelerator(settings: JointSettings, output: Path) -> Accelerator:
+    accelerator = Accelerator(
+        mixed_precision=settings.precision,
+        gradient_accumulation_steps=settings.accumulation,
+        log_with="tensorboard" if settings.tensorboard else None,
+        project_dir=output,
+    )
+    if settings.tensorboard:
+        accelerator.init_trackers("joint")
+    return accelerator
 
 
 def _run_epoch(

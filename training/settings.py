@@ -50,7 +50,6 @@ class JointSettings:
     notes: int = 3
     accumulation: int = 1
     terms: int = 24
-    synthetic: int = 0
     learning_rate: float = 1e-4
     head_learning_rate: float = 1e-3
     warmup: float = 0.06

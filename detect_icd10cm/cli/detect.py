@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detect_icd10cm.cli.terminal import EXIT_SOME_FAILED, StopRequest, loading, progress, stop_requests
+from detect_icd10cm.cli.terminal import (
+    EXIT_SOME_FAILED,
+    StopRequest,
+    loading,
+    progress,
+    signals_held,
+    stop_requests,
+)
 from detect_icd10cm.errors import NoteError
 from detect_icd10cm.model import LEXICON
 
@@ -95,7 +102,9 @@ def detect(
         options |= {"--release": release, "--setting": setting, "--accept-at": accept_at, "--limit": limit}
         with loading(quiet=quiet):
             identity = identify_run(notes.source, model, rules, options)
-    with open_target(source, output, output_format, identity, restart) as target:
+    with ExitStack() as opened:
+        with signals_held():
+            target = opened.enter_context(open_target(source, output, output_format, identity, restart))
         if target.n_read and not quiet:
             typer.echo(f"going on after {target.n_read:,} notes of an earlier run", err=True)
         if not target.is_whole:

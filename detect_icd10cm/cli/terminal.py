@@ -68,6 +68,15 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 @contextmanager
+def signals_held() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block is done, so that what it opens is known to whoever closes it."""
+    with stop_requests() as request:
+        yield
+    if request.signal is not None:
+        signal.raise_signal(request.signal)
+
+
+@contextmanager
 def progress(notes: Iterator[Note | Reject], source: Source, limit: int | None, n_done: int) -> Iterator[NoteIterator]:
     """Show on standard error how many notes have gone through, how fast, and the time left.
 
