@@ -344,9 +344,14 @@ def test_search(codeset: CodeSet, words: str, first: str) -> None:
     assert codeset.search(words)[0].code == first
 
 
-@pytest.mark.parametrize("words", ["", "  ", '"', "*", "zzzz", "AND", "title:x OR NEAR("])
-def test_search_takes_any_words(codeset: CodeSet, words: str) -> None:
-    codeset.search(words)
+@pytest.mark.parametrize("words", ["", "  ", '"', "*", "zzzz"])
+def test_search_for_nothing_finds_nothing(codeset: CodeSet, words: str) -> None:
+    assert codeset.search(words) == []
+
+
+@pytest.mark.parametrize("words", ["AND pain", "title:pain OR NEAR(", 'pain"', "pain*"])
+def test_search_takes_no_word_for_an_operator(codeset: CodeSet, words: str) -> None:
+    assert any("pain" in entry.title.lower() for entry in codeset.search(words))
 
 
 def test_search_keeps_to_the_limit(codeset: CodeSet) -> None:

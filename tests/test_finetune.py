@@ -7,7 +7,7 @@ import pytest
 from tiny_model import MARKED, make_notes, parse_marked, write_notes
 
 from detect_icd10cm.codes.codeset import CodeSet
-from detect_icd10cm.errors import ModelError
+from detect_icd10cm.errors import ModelError, NoteError
 from detect_icd10cm.model.checkpoint import load_linker
 from detect_icd10cm.model.gazetteer import CURRENT, phrase_key
 from detect_icd10cm.model.load import load_model
@@ -74,7 +74,7 @@ def test_test_notes_are_refused(tiny_checkpoint: Path, tiny_release: str, settin
     train = write_notes(tmp_path / "mine.jsonl", make_notes())
     test = write_notes(tmp_path / "test.jsonl", make_notes()[3:4])
     files = ["--train", str(train), "--test", str(test), "--start", str(tiny_checkpoint)]
-    with pytest.raises(ModelError, match="leave them out"):
+    with pytest.raises(NoteError, match="take them out of one"):
         main([str(settings), *files, "--output", str(tmp_path / "o")])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from detect_icd10cm.errors import NoteError
 from detect_icd10cm.types import Note
-from training.overlap import MAX_RUN, OverlapIndex, check_overlap, find_file_overlaps, find_overlaps, main
+from training.overlap import MAX_RUN, OverlapIndex, find_file_overlaps, find_overlaps, main, refuse_overlap
 
 WORDS = [f"word{i}" for i in range(4000)]
 STOCK = "The patient tolerated the procedure well and was taken to the recovery room in stable condition."
@@ -78,9 +78,9 @@ def test_files_are_refused_by_line_and_never_quoted(tmp_path, capsys) -> None:
     evaluation = write_jsonl(tmp_path / "dev.jsonl", EVALUATION)
     (leak,) = find_file_overlaps(training, evaluation)
     assert (leak.line, leak.eval_line) == (3, 3)
-    with pytest.raises(NoteError, match=r"train\.jsonl holds text of dev\.jsonl in 1 of its notes") as caught:
-        check_overlap(training, evaluation)
-    assert "line 3, note t2" in str(caught.value)
+    with pytest.raises(NoteError, match="found text of evaluation notes in 1 training notes") as caught:
+        refuse_overlap([note("t1", prose(3)), note("t2", prose(2))], EVALUATION)
+    assert "note t2" in str(caught.value)
     assert "word" not in str(caught.value).replace("words", "")
 
     lines: list[str] = []

@@ -10,7 +10,7 @@ import torch
 from tiny_model import make_notes, parse_marked, write_notes, write_settings
 
 from detect_icd10cm.codes.codeset import CodeSet
-from detect_icd10cm.errors import ModelError
+from detect_icd10cm.errors import ModelError, NoteError
 from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, phrase_key
 from detect_icd10cm.model.tagger import average_pieces
@@ -20,7 +20,8 @@ from training.adapt import choose_terms
 from training.assemble import build_gazetteer, count_priors
 from training.calibrate import calibrate_ranker, expected_calibration_error
 from training.examples import own_counts
-from training.measure import load_choices, refuse_overlap, save_choices
+from training.measure import load_choices, save_choices
+from training.overlap import refuse_overlap
 from training.rank import Choice, fit_ranker
 from training.settings import RankSettings, TaggerSettings, read_settings
 from training.tagger import TaggedNote, TaggerNetwork, train_tagger
@@ -167,8 +168,8 @@ def test_shipped_settings_are_read(name: str) -> None:
 
 def test_development_notes_are_refused_for_training() -> None:
     notes = make_notes()
-    with pytest.raises(ModelError, match="in 1 training notes"):
-        refuse_overlap(notes, [notes[2]])
+    with pytest.raises(NoteError, match="in 1 training notes"):
+        refuse_overlap([one.note for one in notes], [notes[2].note])
 
 
 def test_run_writes_figures_of_each_epoch(tiny_checkpoint: Path) -> None:

@@ -36,8 +36,9 @@ from training.calibrate import calibrate_ranker, choices_of, choose_thresholds, 
 from training.data import read_training_notes
 from training.examples import ExampleMaker, mention_source, token_spans
 from training.joint import TrainingData, train_joint
-from training.measure import measure, refuse_overlap
+from training.measure import measure
 from training.model_card import write_model_card
+from training.overlap import refuse_overlap
 from training.restore import wrap_network
 from training.settings import FinetuneSettings, read_finetune_settings
 from training.tagger import embeddings_of, tag_note, train_tagger
@@ -156,7 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     for issue in issues:
         _say(f"{options.train.name}: {issue}")
     if options.test:
-        refuse_overlap(notes, list(read_training_notes(options.test, codeset, [])))
+        test = read_training_notes(options.test, codeset, [])
+        refuse_overlap((one.note for one in notes), (one.note for one in test))
     folder = finetune(settings, notes, options.output, options.start)
     _say(f"{folder}: written, trained on {len(notes)} notes")
     return folder

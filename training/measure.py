@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from detect_icd10cm.errors import ModelError
 from detect_icd10cm.metrics.spans import PRF, match_spans, score_spans
 from detect_icd10cm.model.candidates import Own
 from detect_icd10cm.model.gazetteer import note_usage
@@ -19,7 +18,6 @@ from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
 from training.calibrate import expected_calibration_error
 from training.examples import own_counts, token_spans
 from training.joint import METRIC
-from training.overlap import find_overlaps
 from training.rank import Choice
 
 _NOTES_AT_ONCE = 8
@@ -108,19 +106,6 @@ def load_choices(path: Path) -> list[Choice]:
         features, codes = np.split(stored["features"], ends), np.split(stored["codes"], ends)
         gold = stored["gold"].tolist()
     return [Choice(f, c.tolist(), g) for f, c, g in zip(features, codes, gold, strict=True)]
-
-
-def refuse_overlap(train_notes: Sequence[AnnotatedNote], dev_notes: Sequence[AnnotatedNote]) -> None:
-    """Refuse training notes that hold text of notes to be measured on.
-
-    Raises:
-        ModelError: If there are any.
-    """
-    leaks = find_overlaps((note.note for note in train_notes), (note.note for note in dev_notes))
-    if leaks:
-        raise ModelError(
-            f"found text of development notes in {len(leaks)} training notes, first: {leaks[0]}; leave them out"
-        )
 
 
 def _own_share(model: TrainedModel, document: Document, note: AnnotatedNote, spans: Sequence[tuple[int, int]]) -> Own:

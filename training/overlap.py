@@ -116,18 +116,18 @@ def find_file_overlaps(
     ]
 
 
-def check_overlap(training: Path, evaluation: Path) -> None:
-    """Refuse a labelled training file that holds notes of an evaluation file.
+def refuse_overlap(training: Iterable[Note], evaluation: Iterable[Note]) -> None:
+    """Refuse training notes that hold text of notes to be measured on.
 
     Raises:
-        NoteError: If it does; the message names files, lines and notes.
+        NoteError: If any do; the message names their places and ids.
     """
-    leaks = find_file_overlaps(training, evaluation)
+    leaks = find_overlaps(training, evaluation)
     if leaks:
         shown = "\n  ".join(str(leak) for leak in leaks[:_SHOWN])
         raise NoteError(
-            f"{training.name} holds text of {evaluation.name} in {len(leaks)} of its notes; expected none: "
-            f"take them out of one of the two files\n  {shown}"
+            f"found text of evaluation notes in {len(leaks)} training notes, expected none: take them out of one "
+            f"of the two sets\n  {shown}"
         )
 
 

@@ -50,7 +50,8 @@ from training.calibrate import calibrate_ranker, choices_of, choose_rule_weight,
 from training.data import read_training_notes
 from training.examples import ExampleMaker
 from training.joint import TrainingData, train_joint
-from training.measure import held_choices, load_choices, measure, refuse_overlap, save_choices
+from training.measure import held_choices, load_choices, measure, save_choices
+from training.overlap import refuse_overlap
 from training.rank import Choice, fit_ranker, untrained_ranker
 from training.restore import wrap_network
 from training.settings import RunSettings, read_settings, resolve
@@ -67,8 +68,8 @@ def train(settings: RunSettings, base: Path) -> Path:
         base: The settings file, from whose folder relative paths start.
 
     Raises:
-        ModelError: If a training note is also a development note, or the encoder can't be used.
-        NoteError: If a file of notes is not as expected.
+        ModelError: If the encoder can't be used.
+        NoteError: If a file of notes is not as expected, or a training note holds text of a development note.
     """
     started = time.monotonic()
     output = resolve(settings.output, base)
@@ -77,7 +78,7 @@ def train(settings: RunSettings, base: Path) -> Path:
     codeset = CodeSet.load(settings.release)
     train_notes = _read(settings.data.train, base, codeset)
     dev_notes = _read(settings.data.dev, base, codeset)
-    refuse_overlap(train_notes, dev_notes)
+    refuse_overlap((one.note for one in train_notes), (one.note for one in dev_notes))
     lexicons = resolve(settings.data.lexicons, base) if settings.data.lexicons else None
     terms = list(stream_terms(codeset, lexicons))
     run = _Run(settings, base, output, codeset, terms, lexicons)

@@ -20,7 +20,6 @@ from detect_icd10cm.text.tokens import normalize_word, tokenize
 
 # Where an evidence comes from: a training mention by whether the finding is over or a relative's; a published term.
 CURRENT, HISTORICAL, FAMILY, TITLE, INCLUSION, LEXICON = range(6)
-N_SOURCES = 6
 _MENTION_SOURCES = (CURRENT, HISTORICAL, FAMILY)
 
 _MAX_WORDS = 8

@@ -287,9 +287,4 @@ def _cross_entropy(logits: Tensor, gold: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), gold, ignore_index=IGNORED, reduction="sum") / kept
 
 
-def make_config(encoder: Any, **settings: Any) -> DetectConfig:
-    """Return the configuration for a loaded encoder."""
-    return DetectConfig(encoder=encoder.config.to_dict(), **settings)
-
-
 AutoModel.register(DetectConfig, DetectModel)
