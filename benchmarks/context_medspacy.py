@@ -1,6 +1,6 @@
 """Assertion by this project's cues against medSpaCy's ConText with its default rules, on annotated notes.
 
-    python benchmarks/context_medspacy.py PATH/annotated_notes/dev.jsonl --peer .venv-bench/bin/python
+    python benchmarks/context_medspacy.py PATH/annotated_notes/dev.jsonl --peer .venv-peer/bin/python
 
 Both get the same spans: those of the gold mentions, and those of the detector's mentions that match one. This project's
 rules also use the code that the lexicon gives a span ("history of" a condition that heals says that it is over);

@@ -4,9 +4,9 @@ medSpaCy needs spaCy below 3.8 and so numpy below 2, which this project's other 
 an environment of its own, and this file imports nothing else that is not in it. It reads JSON Lines and prints one JSON
 object. Sentences are cut by ``pyrush``, medSpaCy's default, or by ``spacy``, the much faster sentencizer of spaCy.
 
-    python3 -m venv .venv-bench && .venv-bench/bin/pip install 'medspacy>=1.3,<2' 'numpy<2'
-    .venv-bench/bin/python benchmarks/medspacy_peer.py assert pyrush SPANS.jsonl
-    .venv-bench/bin/python benchmarks/medspacy_peer.py detect pyrush NOTES.jsonl TERMS.tsv
+    python3 -m venv .venv-peer && .venv-peer/bin/pip install 'medspacy>=1.3,<2' 'numpy<2'
+    .venv-peer/bin/python benchmarks/medspacy_peer.py assert pyrush SPANS.jsonl
+    .venv-peer/bin/python benchmarks/medspacy_peer.py detect pyrush NOTES.jsonl TERMS.tsv
 """
 
 from __future__ import annotations

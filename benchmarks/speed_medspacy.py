@@ -1,6 +1,6 @@
 """Speed of the whole pipeline against medSpaCy's, on the same notes with the same terms.
 
-    python benchmarks/speed_medspacy.py PATH/mtsamples/notes.jsonl --peer .venv-bench/bin/python
+    python benchmarks/speed_medspacy.py PATH/mtsamples/notes.jsonl --peer .venv-peer/bin/python
 
 This project's pipeline: terms, assertion, linking, resolving, procedures (``Detector`` with the lexicon model).
 medSpaCy's: its tokenizer, sentences, target matcher and ConText with the default rules. Each system runs in a process

@@ -71,6 +71,13 @@ ENDS_OF_REACH = [
     "{Migraine without aura|G43.009}, {anxiety|F41.9}.",
     "{Migraine|G43.909} without aura, {anxiety|F41.9}.",
     "{Depression|F32.A} without psychotic features, {asthma|J45.909}.",
+    "No {pneumonia|J18.9|absent}, {COPD|J44.9} stable.",
+    "No {pneumonia|J18.9|absent}, {COPD|J44.9} is stable on tiotropium.",
+    "No {chest pain|R07.9|absent} or {edema|R60.9|absent} and {hypertension|I10} well-controlled.",
+    "No {pneumonia|J18.9|absent}, {COPD|J44.9} stable, {asthma|J45.909}.",
+    "Denies {chest pain|R07.9|absent}, {cough|R05.9|absent}, stable on aspirin.",
+    "No {effusion|J90|absent} stable since May.",
+    "Mother with {gout|M10.9|family}, {COPD|J44.9|family} stable.",
     "{History of stroke|Z86.73|historical} and {pneumonia|J18.9|historical}.",
     "{Family history of stroke|Z82.3|family} and {diabetes|E11.9|family}.",
 ]
@@ -81,6 +88,9 @@ TEMPLATES = [
     "Denies {fever|R50.9|absent}, {cough|R05.9|absent},\n{wheezing|R06.2|absent} or\n{dyspnea|R06.00|absent}.",
     "1. No {fever|R50.9|absent}\n2. {Cough|R05.9}\n3. {Asthma|J45.909}",
     "- {Fever|R50.9|absent}: none\r\n- {Cough|R05.9}: dry\r\n",
+    "A/P: 1) {GERD|K21.9} w/o {esophagitis|K20.90|absent} 2) {RA|M06.9} 3) {BPH|N40.0}",
+    "A/P: 1. {GERD|K21.9} w/o {esophagitis|K20.90|absent} 2. {RA|M06.9} 3. {BPH|N40.0}",
+    "Denies 1) {fever|R50.9|absent}, 2) {chills|R68.83|absent} and 3) {cough|R05.9|absent}.",
     "PAIN: no {back pain|M54.9|absent} {neck pain|M54.2|absent}\n\n{Obesity|E66.9}",
 ]
 
@@ -137,6 +147,8 @@ HISTORICAL = [
     "She no longer has {migraine|G43.909|absent}.",
     "{Leg pain|M79.606|historical} no longer present.",
     "{Lymphoma|C85.90|historical} in remission.",
+    "{Alcohol use disorder|F10.90} in remission, {opioid dependence|F11.20} now in remission.",
+    "{Major depression|F32.9} in remission, {recurrent depression|F33.9} is in remission.",
     "{Headaches|R51.9} in the past two days.",
     "{Seizures|R56.9|historical} in the past.",
     "No history of {stroke|I63.9|absent}.",

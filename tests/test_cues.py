@@ -20,7 +20,7 @@ def make_data(**changes: Any) -> dict[str, Any]:
             {"says": "absent", "side": "after", "reach": 3, "closing": True, "phrases": [": no", "<be> negative"]},
         ],
         "pseudo": ["no change"],
-        "ends": {"strong": ["but"], "subject": [], "clause": []},
+        "ends": {"strong": ["but"], "subject": [], "clause": [], "member": ["is stable"]},
         "list_words": ["or"],
         "over_when_history": {"neoplasms": ["C"]},
         "history_codes": {"historical": ["Z85"], "family": ["Z80"]},
@@ -82,6 +82,11 @@ def test_a_cue_counts_around_a_finding_and_at_its_head(taken: dict[int, int], cu
     assert [cue.text for cue in CueBook(make_data()).find(("no", "fever", "or", "cough"), taken)] == cues
 
 
+@pytest.mark.parametrize(("taken", "cues"), [({}, []), ({0: 0}, ["is stable"])])
+def test_what_says_that_a_member_is_there_counts_right_behind_a_finding(taken: dict[int, int], cues: list[str]) -> None:
+    assert [cue.text for cue in CueBook(make_data()).find(("copd", "is", "stable"), taken)] == cues
+
+
 def test_inside_a_finding_only_its_own_phrases_are_cues() -> None:
     group = {"says": "absent", "side": "within", "reach": 0, "phrases": ["never smoker"]}
     book = CueBook(make_data(groups=[*make_data()["groups"], group]))
@@ -120,4 +125,5 @@ def test_packaged_code_prefixes_are_of_codes(codeset: CodeSet) -> None:
     prefixes = [
         prefix for part in (data["over_when_history"], data["history_codes"]) for p in part.values() for prefix in p
     ]
+    prefixes += [prefix for group in data["groups"] for prefix in group.get("except_codes", ())]
     assert [prefix for prefix in prefixes if not any(code.startswith(prefix) for code in codeset)] == []

@@ -24,6 +24,12 @@ CASES = [
     ("1. Fever\n2. Cough", ["1. Fever", "2. Cough"]),
     ("denies:\n- fever\n- cough", ["denies:", "- fever", "- cough"]),
     ("pain\n(severe)", ["pain\n(severe)"]),
+    # Lists within a line
+    ("A/P: 1) GERD w/o pain 2) RA 3) BPH", ["A/P: 1) GERD w/o pain", "2) RA", "3) BPH"]),
+    ("A/P: 1) No fever 3) RA", ["A/P: 1) No fever 3) RA"]),
+    ("1) No fever\nThen 2) RA", ["1) No fever", "Then 2) RA"]),
+    ("Denies 1) fever, 2) chills or 3) cough", ["Denies 1) fever, 2) chills or 3) cough"]),
+    ("Took 1.5 or 2.5 mg", ["Took 1.5 or 2.5 mg"]),
     ("", []),
     (".", ["."]),
     ("No", ["No"]),

@@ -25,6 +25,8 @@ _SECTION_SAYS: dict[str, Assertion] = {"family_history": "family", "instructions
 # A leaflet speaks to its reader ("you") of no patient in particular; a letter to a patient tells what was.
 _TO_READER = frozenset({"you", "your"})
 _LEAFLET_ADDRESSES = 2
+# What stands in front of the last member of a list.
+_LAST_MEMBER = frozenset({",", "and"})
 _OF_PATIENT = frozenset("he him his her she patient patient's patient’s pt mr mrs ms was were had".split())
 
 
@@ -100,15 +102,17 @@ class AssertionRules:
 
     def _reaching(self, sentence: _Sentence, a: int, b: int, code: str) -> dict[Assertion, str]:
         """Return what the cues say that reach a finding at words ``a`` to ``b``; a cue before it counts first."""
-        said = self._said_behind(sentence, b, code) | self._said_before(sentence, a, code)
+        said = self._said_behind(sentence, b, code) | self._said_before(sentence, a, b, code)
         for cue in sentence.cues[bisect_left(sentence.starts, a) : bisect_left(sentence.starts, b)]:
             if cue.within:
                 said[cue.within.assertion] = cue.text
         return said
 
-    def _said_before(self, sentence: _Sentence, a: int, code: str) -> dict[Assertion, str]:
+    def _said_before(self, sentence: _Sentence, a: int, b: int, code: str) -> dict[Assertion, str]:
         said: dict[Assertion, str] = {}
         ends: dict[EndKind, int] = {}  # the end nearest to the finding, of each kind
+        if (end := _end_before_member(sentence, a, b)) is not None:
+            ends["member"] = end
         for i in range(bisect_left(sentence.starts, a) - 1, -1, -1):
             cue = sentence.cues[i]
             if a - cue.end > self._book.longest_reach:
@@ -148,11 +152,21 @@ class AssertionRules:
 
     def _force_on(self, code: str, force: Force | None) -> Force | None:
         """Return a cue's force where it can speak of a condition of this code."""
+        if force and code.startswith(force.except_codes):
+            return None
         if force is None or force.assertion != "historical" or code.startswith(self._book.history_codes["historical"]):
             return force
         # A status (Z code) such as a device or an absent organ lasts.
         lasts = code.startswith("Z") or (force.only_curable and not code.startswith(self._book.over_when_history))
         return None if lasts else force
+
+
+def _end_before_member(sentence: _Sentence, a: int, b: int) -> int | None:
+    """Return the word in front of a list member that the words right behind it say is there ("COPD stable")."""
+    behind = bisect_left(sentence.starts, b)
+    if sentence.starts[behind : behind + 1] != [b] or sentence.cues[behind].end_kind != "member":
+        return None
+    return next((i for i in range(a - 1, -1, -1) if sentence.words[i] in _LAST_MEMBER), None)
 
 
 def _in_past(sentence: _Sentence, i: int, force: Force) -> bool:

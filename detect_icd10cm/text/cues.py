@@ -15,12 +15,12 @@ from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.text.tokens import tokenize
 from detect_icd10cm.types import Assertion
 
-EndKind = Literal["strong", "subject", "clause"]
+EndKind = Literal["strong", "subject", "clause", "member"]
 
 _FILE = "assertion_cues.yaml"
 _KEYS = {"words", "groups", "pseudo", "ends", "list_words", "over_when_history", "history_codes"}
 _GROUP_KEYS = {"says", "side", "reach", "phrases"}
-_GROUP_OPTIONS = {"list_reach", "ends", "closing", "only_curable", "only_past"}
+_GROUP_OPTIONS = {"list_reach", "ends", "closing", "only_curable", "only_past", "except_codes"}
 _HISTORIES: tuple[Assertion, ...] = ("historical", "family")
 _SIDES = {"before": ("before",), "after": ("after",), "both": ("before", "after"), "within": ("within",)}
 _END_KINDS: tuple[EndKind, ...] = get_args(EndKind)
@@ -44,6 +44,7 @@ class Force:
     closing: bool = False
     only_curable: bool = False
     only_past: bool = False
+    except_codes: tuple[str, ...] = ()
 
 
 class Cue(NamedTuple):
@@ -80,6 +81,8 @@ class _Phrase:
         finding = taken.get(start)
         if finding is not None and taken.get(end - 1) == finding and (self.within or finding < start):
             return self.within is not None
+        if self.end_kind == "member":
+            return start - 1 in taken  # right behind a finding
         if self.is_pseudo:
             return not any(position in taken for position in range(start, end))
         return bool(self.before or self.end_kind or (self.after and self.answers(words, end)))
@@ -172,6 +175,7 @@ class CueBook:
             group.get("closing", False),
             group.get("only_curable", False),
             group.get("only_past", False),
+            tuple(group.get("except_codes", ())),
         )
         for words in self._expanded(group["phrases"]):
             phrase = self._phrases.setdefault(words, _Phrase(words))

@@ -9,6 +9,7 @@ from detect_icd10cm.text.tokens import Token
 # A full stop after one of these ends no sentence.
 _ABBREVIATIONS = frozenset("approx dept dr e.g etc fig ht i.e inc jr mr mrs prof sr st temp vs wt".split())
 _LIST_ITEM = re.compile(r"(?:\d{1,2}[.)]|[-*•·–])\s")
+_LIST_NUMBER = re.compile(r"(?<!\S)(\d{1,2})[.)]\s")
 # A line that begins with an opener goes on from the line before, as does one behind a line that ends with a joiner.
 _OPENERS = frozenset("([\"'“‘")
 _JOINERS = frozenset({",", "and", "of", "or", "the", "with"})
@@ -18,15 +19,26 @@ def split_sentences(text: str, tokens: list[Token]) -> list[tuple[int, int]]:
     """Return sentences as (first token, one past the last token); they cover all tokens in order.
 
     A line break ends a sentence at a blank line, before a list item, and wherever the next line does not
-    read on in lower case, so that each line of a template stands alone while wrapped prose stays whole.
+    read on in lower case, so that each line of a template stands alone while wrapped prose stays whole. A list
+    within a line, "1) gout 2) asthma", ends one before each number that follows the number before it.
     """
     sentences: list[tuple[int, int]] = []
     first = 0
+    numbers: set[int] = set()  # of the list items that this line has had
     for i, token in enumerate(tokens):
         ends = _ENDS.get(token.text)
         if ends and ends(text, tokens, i):
             sentences.append((first, i + 1))
             first = i + 1
+        if token.text == "\n":
+            numbers.clear()
+        elif token.text.isdigit() and (number := _LIST_NUMBER.match(text, token.start)):
+            n = int(number[1])
+            # "Denies 1) fever, 2) chills" is one sentence.
+            if n - 1 in numbers and i > first and tokens[i - 1].text not in _JOINERS:
+                sentences.append((first, i))
+                first = i
+            numbers.add(n)
     if first < len(tokens):
         sentences.append((first, len(tokens)))
     return sentences
