@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from detect_icd10cm.cli import app
+from detect_icd10cm import evaluation
+from detect_icd10cm.cli import app, main
 from detect_icd10cm.errors import CodeSetError, ModelError, NoteError
-from detect_icd10cm.evaluation import Predictions, evaluate, evaluate_files, read_predictions, write_json
+from detect_icd10cm.evaluation import Predictions, evaluate, evaluate_files, files, read_predictions, write_json
 from detect_icd10cm.metrics.spans import CRITERIA, PRF, RULES
 from detect_icd10cm.notes.write import write_results
 from detect_icd10cm.types import AnnotatedNote, Indication, Mention, Note, NoteCode, NoteResult
@@ -97,6 +98,13 @@ def test_what_does_not_belong_together_is_refused() -> None:
     assert "asthma" not in str(error.value)
     with pytest.raises(NoteError, match="gold holds no note"):
         evaluate((), Predictions((), "p"))
+    bare = tuple(AnnotatedNote(note.note) for note in GOLD)
+    with pytest.raises(NoteError, match="found no label in any of the 6 gold notes; expected mentions, codes or indi"):
+        evaluate(bare, perfect())
+    for labelled in ({"codes": ("I10",)}, {"mentions": MENTIONS}, {"indications": {"64580": ()}}):
+        assert evaluate((replace(bare[0], **labelled), *bare[1:]), perfect(), n_resamples=2).n_notes == 6
+    with pytest.raises(NoteError, match=r"\(note_id of 12 characters\)"):
+        evaluate(GOLD, Predictions((result("Known asthma"),), "p"))
 
 
 def test_old_codes_are_reported_and_compared_raw_and_mapped() -> None:
@@ -145,7 +153,7 @@ def test_confidence_needs_scores() -> None:
     assert (decided.n_accepted, decided.n_correct, decided.n) == (12, 12, 12)
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv", "parquet"])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv", "parquet", "jsonl.gz", "jsonl.zst", "csv.gz", "tsv.zst"])
 def test_what_detect_writes_is_read_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"pred.{suffix}"
     write_results(perfect().results, path)
@@ -183,6 +191,9 @@ def test_tables_of_codes_and_of_mentions(tmp_path: Path) -> None:
         ("p.csv", "note_id,code,score\na,I10,high\n", "p.csv, line 2: start, end and score must be numbers"),
         ("p.csv", "note_id,code\n,I10\n", "p.csv, line 2: found no note_id"),
         ("p.bin", "", r"cannot tell the format of p\.bin"),
+        ("p.jsonl.gz", "no gzip", r"p\.jsonl\.gz could not be read: BadGzipFile"),
+        ("p.csv.zst", "no zstd", r"p\.csv\.zst could not be read: OSError"),
+        ("p.parquet", "no parquet", r"p\.parquet is no whole Parquet file"),
     ],
 )
 def test_broken_predictions_name_their_line(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -240,3 +251,53 @@ def test_the_verb(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "x.json").read_text())["comparison"]["codes recall"]["difference"] == -0.5
     plain = CliRunner().invoke(app, ["evaluate", str(gold), str(one), "--resamples", "5", "--json", "-"])
     assert json.loads(plain.output)["n_notes"] == 6
+
+
+def test_a_labelled_set_without_labels_is_refused_before_a_model_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "predict", lambda *_: pytest.fail("a model ran"))
+    (tmp_path / "notes.jsonl").write_text(json.dumps({"note_id": "a", "text": TEXT, "labels": ["I10"]}))
+    with pytest.raises(NoteError, match="found no label in any of the 1 gold notes"):
+        evaluate_files(tmp_path / "notes.jsonl", model="lexicon")
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """Return the one line that a command ends with, exit code 2, before any work."""
+    monkeypatch.setattr(evaluation, "evaluate_files", lambda *_, **__: pytest.fail("the work has begun"))
+    monkeypatch.setattr("sys.argv", ["detect-icd10cm", "evaluate", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_target_that_is_read_or_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    gold, pred, train, link, new = (tmp_path / name for name in ("gold.jsonl", "pred", "train", "link", "new"))
+    for path in (gold, pred, train):
+        path.write_text("kept")
+    link.symlink_to(gold)
+    (tmp_path / "texts").mkdir()
+    command = (gold, pred, "--train", train, "--texts", tmp_path / "texts", option)
+    for path in (gold, pred, train, link, tmp_path / "texts" / ".." / "pred", tmp_path / "texts" / "S1.txt"):
+        assert "expected another file" in refused(monkeypatch, capsys, *command, path)
+    other = "--html" if option == "--json" else "--json"
+    assert "expected another file" in refused(monkeypatch, capsys, *command, new, other, tmp_path / "texts/../new")
+    assert "could not be written: No such file" in refused(monkeypatch, capsys, *command, tmp_path / "none" / "x")
+    assert "could not be written: Not a directory" in refused(monkeypatch, capsys, *command, gold / "x")
+    assert "found a folder or a device" in refused(monkeypatch, capsys, *command, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"gold.jsonl", "pred", "train", "link", "texts"}
+    assert [path.read_text() for path in (gold, pred, train)] == ["kept"] * 3
+
+
+def test_figures_are_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text("before")
+    path.chmod(0o644)
+    write_json(evaluate(GOLD, perfect(), n_resamples=2), path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in tmp_path.iterdir()] == ["figures.json"]

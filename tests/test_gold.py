@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,14 +56,19 @@ def test_jsonl(tmp_path: Path) -> None:
         ({"mentions": [{**ASTHMA, "start": "6"}]}, "no whole-number start and end"),
         ({"mentions": [{**ASTHMA, "start": True}]}, "no whole-number start and end"),
         ({"mentions": [{**ASTHMA, "code": ""}]}, "has no code"),
-        ({"mentions": [{**ASTHMA, "assertion": "denied"}]}, "found 'denied', expected one of: present"),
-        ({"mentions": [{**ASTHMA, "kind": "drug"}]}, "found 'drug', expected one of: diagnosis"),
+        ({"mentions": [{**ASTHMA, "assertion": "denied"}]}, "found a value of 6 characters, expected one of: present"),
+        ({"mentions": [{**ASTHMA, "kind": "drug"}]}, "found a value of 4 characters, expected one of: diagnosis"),
         ({"mentions": ["asthma"]}, "found a mention that is a str"),
         ({"mentions": {}}, "mentions: found a dict, expected a list"),
         ({"codes": [""]}, "document code that is no text"),
-        ({"setting": "home"}, "setting: found 'home'"),
+        ({"setting": "home"}, "setting: found a value of 4 characters, expected one of: inpatient"),
+        ({"mentions": [{**ASTHMA, "assertion": "asthma"}]}, "found a value of 6 characters"),
+        ({"mentions": [{**ASTHMA, "kind": "asthma"}]}, "found a value of 6 characters"),
+        ({"note_id": "a", "setting": "asthma"}, "setting: found a value of 6 characters"),
+        ({"indications_of asthma": "pain"}, "indications: expected a list"),
+        ({"indications": {"asthma": 1}}, "indications: expected a list"),
         ({"encounter_date": "30/04/2026"}, "expected a date such as 2026-04-30"),
-        ({"indications_64580": "pain"}, "indications of 64580: expected a list"),
+        ({"indications_64580": "pain"}, "indications: expected a list"),
         ({"indications": ["pain"]}, "indications: expected an object"),
         ({"note_id": None}, "found no note_id"),
         ({"text": None}, "found no text"),
@@ -97,6 +103,27 @@ def test_broken_json_lines(tmp_path: Path, lines: str, message: str) -> None:
     path.write_text(lines)
     with pytest.raises(NoteError, match=message):
         list(read_gold(path))
+
+
+def test_an_id_that_could_be_text_is_not_repeated(tmp_path: Path) -> None:
+    record = {"note_id": "Known severe asthma", "text": TEXT}
+    with pytest.raises(NoteError, match="note_id of 19 characters stands there twice") as error:
+        list(read_gold(write_jsonl(tmp_path / "gold.jsonl", record, record)))
+    assert "asthma" not in str(error.value)
+    (tmp_path / "text_files").mkdir()
+    (tmp_path / "D.tsv").write_text("Known severe asthma\tJ45.909\n")
+    with pytest.raises(NoteError, match="found no text file of note of 19 characters") as error:
+        list(read_gold(tmp_path / "D.tsv"))
+    assert "asthma" not in str(error.value)
+
+
+def test_gold_is_unpacked(tmp_path: Path) -> None:
+    for name, content in [
+        ("a.jsonl.gz", b'{"note_id": "a", "text": "x", "codes": ["I10"]}'),
+        ("b.tsv.GZ", b"a\ti10\n"),
+    ]:
+        (tmp_path / name).write_bytes(gzip.compress(content))
+        assert [note.codes for note in read_gold(tmp_path / name)] == [("I10",)]
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from detect_icd10cm.errors import DetectError
+from detect_icd10cm.errors import DetectError, NoteError
 from detect_icd10cm.evaluation import Evaluation, Predictions, evaluate, html, render_html, write_html
+from detect_icd10cm.notes.unfinished import UnfinishedFile
 from detect_icd10cm.types import AnnotatedNote, Mention, Note, NoteCode, NoteResult
 
 TEXT = "Known severe asthma. <b>Fever & chills</b> denied."
@@ -78,6 +79,31 @@ def test_the_page_is_whole_and_needs_no_network(found: Evaluation, tmp_path: Pat
     headings = {words for tag, words in page.words if tag == "h2"}
     assert {"Mentions, exact spans", "Accepted unseen", "Errors by cause", "B <second> against A <first>"} <= headings
     assert ("h1", "A <first> against gold") in page.words
+
+
+def test_the_page_is_whole_or_not_there_and_for_its_owner_alone(
+    found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("before")
+    page.chmod(0o644)
+
+    def fail(file: UnfinishedFile) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UnfinishedFile, "finish", fail)
+        with pytest.raises(NoteError, match=r"report.html: could not be written: No space left on device"):
+            write_html(found, page)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "before")]
+    link = tmp_path / "link.html"
+    link.symlink_to(page)
+    write_html(found, link)
+    assert link.is_symlink()
+    assert page.read_text("utf-8").endswith("</html>\n")
+    assert page.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(NoteError, match="could not be written: No such file or directory"):
+        write_html(found, tmp_path / "none" / "report.html")
 
 
 def test_errors_stand_in_their_sentences_with_both_spans_marked(found: Evaluation) -> None:

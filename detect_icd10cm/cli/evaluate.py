@@ -53,6 +53,9 @@ def evaluate(
     """Compare predictions with labelled notes: mentions, document codes, confidence, indications, and the errors."""
     from detect_icd10cm import evaluation
 
+    targets = [path for path in (html, None if json_output == Path("-") else json_output) if path]
+    sources = [path for path in (gold, *(predictions or ()), train, texts) if path]
+    evaluation.check_targets(targets, sources)
     with loading("Evaluating"):
         result = evaluation.evaluate_files(
             gold,

@@ -7,11 +7,13 @@ from detect_icd10cm.evaluation.html import render_html, write_html
 from detect_icd10cm.evaluation.measure import evaluate
 from detect_icd10cm.evaluation.predictions import Predictions, read_predictions
 from detect_icd10cm.evaluation.results import Evaluation
+from detect_icd10cm.evaluation.targets import check_targets
 from detect_icd10cm.evaluation.terminal import print_evaluation
 
 __all__ = [
     "Evaluation",
     "Predictions",
+    "check_targets",
     "evaluate",
     "evaluate_files",
     "predict",

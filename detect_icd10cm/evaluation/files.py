@@ -10,12 +10,15 @@ from pathlib import Path
 
 from detect_icd10cm.errors import NoteError
 from detect_icd10cm.evaluation.measure import evaluate
+from detect_icd10cm.evaluation.pairing import check_gold
 from detect_icd10cm.evaluation.predictions import Predictions, read_predictions
 from detect_icd10cm.evaluation.results import Evaluation
+from detect_icd10cm.evaluation.targets import write_target
 from detect_icd10cm.metrics.codiesp import Evidence, score_codiesp_evidence
 from detect_icd10cm.metrics.intervals import N_RESAMPLES
 from detect_icd10cm.metrics.spans import PRF
 from detect_icd10cm.notes.gold import GoldIssue, guess_format, read_codiesp_rows, read_gold
+from detect_icd10cm.notes.streams import plain_suffix
 from detect_icd10cm.types import AnnotatedNote, NoteResult
 
 
@@ -65,6 +68,7 @@ def evaluate_files(
     broken = next((issue for issue in issues if issue.kind == "broken"), None)
     if broken:
         raise NoteError(f"{broken.source}: {broken.detail}")
+    check_gold(notes)  # before a model is run
     read = [read_predictions(path, format=pred_format) for path in predictions]
     if model is not None:
         read.insert(0, predict(notes, model, release))
@@ -101,17 +105,23 @@ def predict(notes: Sequence[AnnotatedNote], model: str, release: str | None = No
 
 
 def write_json(evaluation: Evaluation, path: str | Path) -> None:
-    """Write all figures as JSON, to standard output for ``-``; no text of a note."""
+    """Write all figures as JSON, to standard output for ``-``; no text of a note.
+
+    A file appears whole or not at all, readable by its owner alone.
+
+    Raises:
+        NoteError: If it can't be written.
+    """
     written = json.dumps(evaluation.to_dict(), indent=1, allow_nan=False) + "\n"
     if str(path) == "-":
         sys.stdout.write(written)
     else:
-        Path(path).write_text(written, encoding="utf-8")
+        write_target(Path(path), written)
 
 
 def _score_codiesp(gold: Path, pred: Path) -> PRF | None:
     """Score as CodiEsp-X does, where both are files of its shape with references."""
-    if pred.suffix.lower() != ".tsv":
+    if plain_suffix(pred) != ".tsv":
         return None
     first, second = _evidence(gold), _evidence(pred)
     return score_codiesp_evidence(first, second) if first and second else None

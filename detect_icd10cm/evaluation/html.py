@@ -12,6 +12,7 @@ from string import Template
 from detect_icd10cm.evaluation.plots import plot_chapters, plot_reliability, plot_risk
 from detect_icd10cm.evaluation.results import Evaluation
 from detect_icd10cm.evaluation.rows import TextTable, make_tables, show
+from detect_icd10cm.evaluation.targets import write_target
 from detect_icd10cm.metrics.mistakes import CAUSES, Mistake, MistakeGroup
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention
@@ -31,7 +32,7 @@ _HEADLINES = (
 
 
 def write_html(evaluation: Evaluation, path: str | Path, *, with_text: bool = True) -> None:
-    """Write the report.
+    """Write the report; it appears whole or not at all, readable by its owner alone.
 
     Args:
         evaluation: What to report.
@@ -41,8 +42,9 @@ def write_html(evaluation: Evaluation, path: str | Path, *, with_text: bool = Tr
 
     Raises:
         DetectError: If matplotlib is not installed.
+        NoteError: If the page can't be written.
     """
-    Path(path).write_text(render_html(evaluation, with_text=with_text), encoding="utf-8")
+    write_target(Path(path), render_html(evaluation, with_text=with_text))
 
 
 def render_html(evaluation: Evaluation, *, with_text: bool = True) -> str:

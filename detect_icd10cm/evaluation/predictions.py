@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 
 from detect_icd10cm.errors import NoteError
 from detect_icd10cm.notes.gold.codiesp import CodiespRow, read_codiesp_rows
-from detect_icd10cm.notes.gold.records import make_mention, one_of, read_lines, spell_code, text_of
+from detect_icd10cm.notes.gold.records import make_mention, one_of, read_lines, shown_id, spell_code, text_of
 from detect_icd10cm.notes.gold.table import read_rows
+from detect_icd10cm.notes.streams import plain_suffix
 from detect_icd10cm.notes.table import SEPARATOR
 from detect_icd10cm.types import Decision, Indication, Mention, NoteCode, NoteResult, Status
 
@@ -49,7 +50,7 @@ class Predictions:
 
 
 def read_predictions(source: str | Path, *, format: str | None = None) -> Predictions:
-    """Read a file of predictions.
+    """Read a file of predictions, unpacked where its name ends in ``.gz`` or ``.zst``.
 
     JSON Lines are read as ``detect`` writes them. A table (CSV, TSV, Parquet) has ``note_id`` and ``code``, and either
     ``start`` and ``end`` or document codes; optional are ``score``, ``decision``, ``assertion``, ``kind`` and ``text``.
@@ -76,7 +77,7 @@ def read_predictions(source: str | Path, *, format: str | None = None) -> Predic
 
 
 def _guess_format(path: Path) -> PredictionFormat:
-    suffix = path.suffix.lower()
+    suffix = plain_suffix(path)
     if suffix in _FORMAT_OF_SUFFIX:
         return _FORMAT_OF_SUFFIX[suffix]
     if suffix == ".tsv":
@@ -145,7 +146,8 @@ def _refuse_repeated(results: tuple[NoteResult, ...], path: Path) -> tuple[NoteR
     seen: set[str] = set()
     for result in results:
         if result.note_id in seen:
-            raise NoteError(f"{path.name}: note_id {result.note_id} stands there twice; expected one record a note")
+            named = shown_id(result.note_id)
+            raise NoteError(f"{path.name}: note_id {named} stands there twice; expected one record a note")
         seen.add(result.note_id)
     return results
 
@@ -222,14 +224,18 @@ def _cell(row: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    names = [name for name in file.schema_arrow.names if name in _COLUMNS]
-    if not {"note_id", "code"} <= set(names):
-        raise NoteError(f"{path.name}: expected the columns note_id and code")
-    number = 0
-    for batch in file.iter_batches(columns=names):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
+    try:
+        file = pq.ParquetFile(path)
+        names = [name for name in file.schema_arrow.names if name in _COLUMNS]
+        if not {"note_id", "code"} <= set(names):
+            raise NoteError(f"{path.name}: expected the columns note_id and code")
+        number = 0
+        for batch in file.iter_batches(columns=names):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pa.ArrowException, OSError) as error:
+        raise NoteError(f"{path.name} is no whole Parquet file: {type(error).__name__}") from None

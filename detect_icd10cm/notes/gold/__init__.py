@@ -14,6 +14,7 @@ from detect_icd10cm.notes.gold.jsonl import read_jsonl
 from detect_icd10cm.notes.gold.mdace import read_mdace
 from detect_icd10cm.notes.gold.records import GoldIssue, IssueLog, read_lines, refuse_repeated_ids
 from detect_icd10cm.notes.gold.table import read_table
+from detect_icd10cm.notes.streams import plain_suffix
 from detect_icd10cm.types import AnnotatedNote
 
 __all__ = [
@@ -87,10 +88,10 @@ def guess_format(path: Path) -> GoldFormat:
         raise NoteError(f"found neither .ann nor .json files in {path}; expected a BRAT or MDACE folder")
     if not path.exists():
         raise NoteError(f"found no file or folder {path}")
-    suffix = path.suffix.lower()
+    suffix = plain_suffix(path)
     if suffix in (".jsonl", ".ndjson"):
         return "jsonl"
-    if suffix == ".json":
+    if path.suffix.lower() == ".json":
         return "mdace"
     if suffix == ".csv":
         return "csv"

@@ -96,9 +96,9 @@ def _indications(record: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for key, names in record.items():
         if key.startswith(f"{_INDICATIONS}_"):
             supported[key.removeprefix(f"{_INDICATIONS}_")] = names
-    for procedure, names in supported.items():
+    for names in supported.values():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise NoteError(f"indications of {procedure}: expected a list of their names")
+            raise NoteError("indications: expected a list of their names for each procedure")
     return {procedure: tuple(names) for procedure, names in supported.items()}
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TextIO, TypeVar
 
 from detect_icd10cm.codes.codeset import normalize_code
 from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.errors import CodeSetError, NoteError
+from detect_icd10cm.notes.streams import READ_ERRORS, Source
 from detect_icd10cm.types import ASSERTIONS, KINDS, AnnotatedNote, Mention
 
 T = TypeVar("T", bound=str)
 
 IssueKind = Literal["broken", "reference differs", "not in release", "not billable", "repeated"]
-ISSUE_KINDS: tuple[IssueKind, ...] = get_args(IssueKind)
+_ID = re.compile(r"\S{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,14 @@ def one_of(value: object, choices: Sequence[T], name: str) -> T:
     for choice in choices:
         if value == choice:
             return choice
-    # Only a short word is repeated: anything longer could be text of a note.
-    found = repr(value) if isinstance(value, str) and len(value) <= 20 else f"a {type(value).__name__}"
+    # Not repeated: it could be text of a note.
+    found = f"a value of {len(value)} characters" if isinstance(value, str) else f"a {type(value).__name__}"
     raise NoteError(f"{name}: found {found}, expected one of: {', '.join(choices)}")
+
+
+def shown_id(note_id: str) -> str:
+    """Return a note's id as messages give it: only its length where it could be text of a note."""
+    return note_id if _ID.fullmatch(note_id) else f"of {len(note_id)} characters"
 
 
 def read_text(path: Path) -> str:
@@ -124,26 +133,43 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise NoteError(f"found no text file {path.name} in {path.parent}") from None
+        raise NoteError(f"found no text file of note {shown_id(path.stem)} in {path.parent}") from None
     except UnicodeDecodeError as error:
         raise NoteError(f"{path.name}: byte {error.start} is not UTF-8; save the text as UTF-8") from None
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 file that are not blank, with their numbers from 1.
+@contextmanager
+def open_text(path: Path, newline: str) -> Iterator[TextIO]:
+    """Open a UTF-8 file, unpacked where it ends in ``.gz`` or ``.zst``; its line breaks are kept as they are.
 
     Raises:
-        NoteError: If the file is missing or is not UTF-8.
+        NoteError: If the file is missing, damaged or not UTF-8.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
+        with Source(path, "utf-8", {}, frozenset()).open() as stream:
+            text = io.TextIOWrapper(stream, "utf-8-sig", newline=newline)
+            try:
+                yield text
+            finally:
+                text.detach()  # the stream belongs to whoever opened it
     except FileNotFoundError:
         raise NoteError(f"found no file {path}") from None
     except UnicodeDecodeError:
         raise NoteError(f"{path.name} is not UTF-8; save it as UTF-8") from None
+    except READ_ERRORS as error:
+        raise NoteError(f"{path.name} could not be read: {type(error).__name__}; is it damaged or cut off?") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file that are not blank, with their numbers from 1.
+
+    Raises:
+        NoteError: If the file is missing, damaged or not UTF-8.
+    """
+    with open_text(path, newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line.rstrip("\r\n")
 
 
 def unique(codes: Iterable[str]) -> tuple[str, ...]:
@@ -160,7 +186,8 @@ def refuse_repeated_ids(notes: Iterable[AnnotatedNote], source: str) -> Iterator
     seen: set[str] = set()
     for note in notes:
         if note.note.note_id in seen:
-            raise NoteError(f"{source}: note_id {note.note.note_id} stands there twice; expected one record a note")
+            named = shown_id(note.note.note_id)
+            raise NoteError(f"{source}: note_id {named} stands there twice; expected one record a note")
         seen.add(note.note.note_id)
         yield note
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from detect_icd10cm.errors import NoteError
-from detect_icd10cm.notes.gold.records import IssueLog, make_mention, spell_code, text_of, unique
+from detect_icd10cm.notes.gold.records import IssueLog, make_mention, open_text, spell_code, text_of, unique
+from detect_icd10cm.notes.streams import plain_suffix
 from detect_icd10cm.types import AnnotatedNote, Mention, Note
 
 Row = tuple[int, Mapping[str, str]]
@@ -58,8 +59,8 @@ def read_rows(path: Path) -> Iterator[Row]:
         NoteError: If the header lacks a column that is needed, or a row has another number of fields.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        with open_text(path, newline="") as file:
+            reader = csv.reader(file, delimiter="\t" if plain_suffix(path) == ".tsv" else ",")
             header = [name.strip().lower() for name in next(reader, [])]
             _check_header(header, path)
             for fields in reader:
@@ -69,10 +70,8 @@ def read_rows(path: Path) -> Iterator[Row]:
                     where = f"{path.name}, line {reader.line_num}"
                     raise NoteError(f"{where}: found {len(fields)} fields, the header has {len(header)}")
                 yield reader.line_num, dict(zip(header, fields, strict=True))
-    except FileNotFoundError:
-        raise NoteError(f"found no file {path}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise NoteError(f"{path.name} is no CSV in UTF-8: {type(error).__name__}") from None
+    except csv.Error:
+        raise NoteError(f"{path.name} cannot be read as CSV; is a field too long, or a quote not closed?") from None
 
 
 def _check_header(header: list[str], path: Path) -> None:

@@ -1,0 +1,75 @@
+"""The files an evaluation writes: checked before the work, whole or not there, readable by their owner alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detect_icd10cm.errors import NoteError
+from detect_icd10cm.notes.unfinished import UnfinishedFile
+
+# What is read of the folders that labelled sets are kept in.
+_READ_OF_FOLDERS = (".ann", ".json", ".txt")
+
+
+def check_targets(targets: Iterable[Path], sources: Iterable[Path]) -> None:
+    """Refuse files that could not be written, or only over what is read, so that no work is lost.
+
+    Args:
+        targets: The files to write.
+        sources: The files and folders that are read.
+
+    Raises:
+        NoteError: If one can't be written, is read as well, or is another one of them.
+    """
+    taken = list(sources)
+    for target in targets:
+        if any(_belongs_to(target, other) for other in taken):
+            raise NoteError(f"{target}: found an input or another output as the output, expected another file")
+        with _unfinished(target):
+            pass
+        taken.append(target)
+
+
+def write_target(path: Path, written: str) -> None:
+    """Write a file; if anything fails, what was there before stays.
+
+    Raises:
+        NoteError: If it can't be written.
+    """
+    with _unfinished(path) as file:
+        file.write(written.encode("utf-8", "replace"))
+        file.finish()
+        file.move()
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[UnfinishedFile]:
+    """Give a file beside the path that can take its place, and is removed unless it has."""
+    try:
+        place = path.resolve()  # a link is followed, not replaced
+        if place.exists() and not place.is_file():
+            raise NoteError(f"{path}: found a folder or a device, expected the name of a file to write")
+        if place.exists() and not os.access(place, os.W_OK):
+            raise NoteError(f"{path}: the file is read-only; choose another name")
+        file = UnfinishedFile(place)
+        try:
+            yield file
+        finally:
+            file.discard()
+    except OSError as error:
+        raise NoteError(
+            f"{path}: could not be written: {error.strerror or type(error).__name__}; "
+            "expected a file in a folder that exists and can be written to"
+        ) from error
+
+
+def _belongs_to(target: Path, other: Path) -> bool:
+    if other.is_dir():
+        is_inside = target.resolve().is_relative_to(other.resolve())
+        return is_inside and target.suffix.lower() in _READ_OF_FOLDERS
+    if target.exists() and other.exists():
+        return target.samefile(other)
+    return target.resolve() == other.resolve()
