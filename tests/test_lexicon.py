@@ -236,3 +236,67 @@ def test_bags() -> None:
     assert reader.bag("").words == ()
     assert len({modifier_bit(word) for word in MODIFIERS}) == len(MODIFIERS)
     assert modifier_bit("both") == modifier_bit("bilaterally") == modifier_bit("bilateral")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("No pneumonia, COPD stable.", [("pneumonia", "J18.9"), ("COPD", "J44.9")]),
+        ("Anxiety, depression.", [("Anxiety", "F41.9"), ("depression", "F32.A")]),
+        # what follows the comma tells more of the same finding
+        ("Pneumonia and COPD.", [("Pneumonia and COPD", "J44.0")]),
+        ("Fracture, left femur.", [("Fracture, left femur", "S72.92XA")]),
+        ("Nausea, vomiting.", [("Nausea, vomiting", "R11.2")]),
+        ("Schizophrenia, paranoid.", [("Schizophrenia, paranoid", "F20.0")]),
+    ],
+)
+def test_a_comma_parts_whole_findings(lexicon: Lexicon, text: str, found: list[tuple[str, str]]) -> None:
+    assert find(lexicon, text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("BMI 42.1", [("BMI 42.1", "Z68.41")]),
+        ("BMI is 42.1 kg/m2", [("BMI is 42.1", "Z68.41")]),
+        ("BMI of 37.6", [("BMI of 37.6", "Z68.37")]),
+        ("BMI: 31", [("BMI: 31", "Z68.31")]),
+        ("BMI approximately 29.9", [("BMI approximately 29.9", "Z68.29")]),
+        ("Body mass index of 61.5", [("Body mass index of 61.5", "Z68.44")]),
+        ("BMI = 18.4", [("BMI = 18.4", "Z68.1")]),
+        ("Weight 72, BMI 26.3", [("BMI 26.3", "Z68.26")]),
+        ("T2DM, BMI 35.2", [("T2DM", "E11.9"), ("BMI 35.2", "Z68.35")]),
+        ("Type 2 DM, BMI 35.2", [("Type 2 DM", "E11.9"), ("BMI 35.2", "Z68.35")]),
+        # normal, a percentile, and no value
+        ("BMI 22.4", []),
+        ("BMI 85%", []),
+        ("BMI not recorded, age 42", []),
+        ("42.1 years, index finger", []),
+    ],
+)
+def test_body_mass_index(lexicon: Lexicon, text: str, found: list[tuple[str, str]]) -> None:
+    assert find(lexicon, text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Status post LAD 2 stent", [("stent", "Z95.5")]),
+        ("Leukocyte adhesion deficiency type I", [("Leukocyte adhesion deficiency type I", "D71.1")]),
+        ("Cellulitis of left lower leg", [("Cellulitis of left lower leg", "L03.116")]),
+        ("Cellulitis of the right lower leg", [("Cellulitis of the right lower leg", "L03.115")]),
+        ("Right ankle cellulitis", [("Right ankle cellulitis", "L03.115")]),
+        ("Left forearm cellulitis", [("Left forearm cellulitis", "L03.114")]),
+        ("Left thigh cellulitis", [("Left thigh cellulitis", "L03.116")]),
+        ("Thigh cellulitis", [("Thigh cellulitis", "L03.119")]),
+        ("AOM, started amoxicillin", [("AOM", "H66.90")]),
+        ("AOM", []),
+        ("Denies CP or palpitations", [("CP", "R07.9"), ("palpitations", "R00.2")]),
+        ("Spastic CP", [("CP", "G80.9")]),
+        ("CP 3", []),
+        ("CTA to rule out PE", [("PE", "I26.99")]),
+        ("PE: lungs clear", []),
+    ],
+)
+def test_terms_that_their_context_decides(lexicon: Lexicon, text: str, found: list[tuple[str, str]]) -> None:
+    assert find(lexicon, text) == found

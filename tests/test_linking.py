@@ -91,6 +91,51 @@ def test_stage_type_and_place_are_read_from_the_phrase(model: LexiconModel, text
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
+        ("MDD, recurrent, moderate.", ["F33.1"]),
+        ("MDD recurrent severe.", ["F33.2"]),
+        ("MDD recurrent.", ["F33.9"]),
+        ("MDD, moderate, recurrent.", ["F33.1"]),
+        ("MDD, moderate.", ["F32.1"]),
+        ("Depression, not recurrent.", ["F32.A"]),
+        ("Refractory focal epilepsy.", ["G40.119"]),
+        ("Refractory focal epilepsy with impaired awareness.", ["G40.219"]),
+        ("Focal epilepsy with impaired awareness.", ["G40.209"]),
+        ("Focal epilepsy, drug-resistant.", ["G40.119"]),
+        ("Medically refractory partial epilepsy.", ["G40.119"]),
+        ("Intractable generalized epilepsy.", ["G40.319"]),
+        ("Drug-resistant epilepsy.", ["G40.919"]),
+        ("Pharmacoresistant epilepsy.", ["G40.919"]),
+        # denied, and of another finding
+        ("Non-intractable focal epilepsy.", ["G40.109"]),
+        ("Epilepsy, not intractable.", ["G40.909"]),
+        ("Focal epilepsy, refractory hypertension.", ["G40.109", "I10"]),
+    ],
+)
+def test_a_word_of_the_phrase_makes_another_code(model: LexiconModel, text: str, codes: list[str]) -> None:
+    assert codes_of(model.detect(Document(text))) == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "assertion"),
+    [
+        ("STEMI 2 weeks ago.", "I21.3", "present"),
+        ("NSTEMI (about 3 days ago).", "I21.4", "present"),
+        ("STEMI a few days ago.", "I21.3", "present"),
+        ("STEMI four weeks prior.", "I21.3", "present"),
+        ("STEMI 6 weeks ago.", "I25.2", "historical"),
+        ("STEMI 3 months ago.", "I25.2", "historical"),
+    ],
+)
+def test_an_infarction_is_of_the_past_after_four_weeks(
+    model: LexiconModel, text: str, code: str, assertion: str
+) -> None:
+    (mention,) = model.detect(Document(text))
+    assert (mention.code, mention.assertion) == (code, assertion)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
         ("Left hemiparesis, as sequela of a stroke.", ["I69.354", "I69.354"]),
         ("He had a stroke 7 months ago. Left hemiparesis.", ["Z86.73", "I69.354"]),
         ("Stroke 7 months prior. Left hemiparesis since.", ["I69.354", "I69.354"]),
@@ -182,6 +227,11 @@ def test_tables_hold_codes_of_the_release(codeset: CodeSet) -> None:
     codes += [code for sides in tables["sided"].values() for code in sides.values()]
     codes += [*tables["after_stroke"], *tables["after_stroke"].values()]
     codes += [code for partners in tables["with"].values() for code in partners.values()]
+    assert [code for code in codes if not codeset.is_billable(code)] == []
+
+
+def test_what_words_make_of_a_code_is_billable(codeset: CodeSet) -> None:
+    codes = [code for entry in load_tables()["by_word"] for pair in entry["codes"].items() for code in pair]
     assert [code for code in codes if not codeset.is_billable(code)] == []
 
 

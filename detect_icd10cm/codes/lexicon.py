@@ -34,6 +34,13 @@ _MAX_REMEMBERED = 200_000
 # "aspiration pneumonia" before "pneumonia, lower lobe".
 LIGHT_WORDS = ("lower", "upper", "middle", "lobe", "quadrant", "diet", "controlled")
 
+# Chapters where what follows a comma tells about what stands before it: "schizophrenia, paranoid".
+_NAMED_TOGETHER = "FR"
+# Words between "BMI" and its value.
+_ABOUT = frozenset("= : about approximately around calculated currently nearing nearly over today".split())
+# The least body mass index of each band, highest first; from 20 to 39 each whole number has a code.
+_BODY_MASS = {70: "Z68.45", 60: "Z68.44", 50: "Z68.43", 45: "Z68.42", 40: "Z68.41", 20: "", 0: "Z68.1"}
+
 # Where a term comes from, best evidence first; the position is its rank.
 SOURCES = ("synonym", "title", "inclusion", "header title", "header inclusion", "index")
 
@@ -90,6 +97,7 @@ class Lexicon:
         self._words = table.words
         self._meanings = dict(zip(table.keys, table.meanings, strict=True))
         self._light = frozenset(table.words[word] for word in LIGHT_WORDS if word in table.words)
+        self._body_mass = frozenset(table.words[word] for word in ("bmi", "index") if word in table.words)
         self._guards = [Guard(*guard) for guard in table.guards]
         self._read: dict[int, tuple[Meaning, ...]] = {}
         self._numbers: dict[str, int] = {}
@@ -118,7 +126,26 @@ class Lexicon:
         for i, token in enumerate(tokens):
             if numbers[i] == _UNSEEN:
                 numbers[i] = self._classify(token.text, tokens[i + 1].text if i + 1 < len(tokens) else "")
+        for i, number in enumerate(numbers):
+            if number in self._body_mass and (tokens[i].text.lower() == "bmi" or tokens[i - 1].text.lower() == "mass"):
+                self._number_body_mass(tokens, numbers, i + 1)
         return numbers
+
+    def _number_body_mass(self, tokens: list[Token], numbers: list[int], i: int) -> None:
+        """Let the value behind "BMI" count as its whole number, which is what the code turns on: "BMI is 42.1"."""
+        for j in range(max(0, i - 1 - _MAX_SKIPPED), i - 1):  # "weight 72, BMI 26"
+            if len(tokens[j].text) > 1 and tokens[j].text[:2].isdigit():
+                numbers[j] = _STOP
+        for j in range(i, min(i + _MAX_SKIPPED, len(tokens))):
+            text = tokens[j].text
+            if text[0].isdigit():
+                unit = tokens[j + 1].text if j + 1 < len(tokens) else ""
+                numbers[j] = _STOP if unit == "%" else self._words.get(text.split(".")[0], _STOP)
+                return
+            if text.lower() in _ABOUT:
+                numbers[j] = _SKIP
+            elif numbers[j] != _SKIP:
+                return
 
     def _classify(self, text: str, following: str) -> int:
         if text == "\n":  # a line that reads on in lower case is one of hard-wrapped prose
@@ -160,6 +187,8 @@ class Lexicon:
         return windows
 
     def _match(self, document: Document, numbers: list[int], window: _Window, taken: bytearray) -> Match | None:
+        if self._joins(document, numbers, window):
+            return None
         start, end = _widen(numbers, window, taken, document.tokens)
         mask = 0
         for number in numbers[start:end]:
@@ -175,6 +204,19 @@ class Lexicon:
             return None
         allowed.sort(key=lambda meaning: -meaning.modifiers.bit_count())
         return Match(start, end, window.first, window.last, tuple(allowed), mask, window.n_words)
+
+    def _joins(self, document: Document, numbers: list[int], window: _Window) -> bool:
+        """Say whether a window joins two findings that a comma parts: "pneumonia, COPD"."""
+        for i in range(window.first, window.last):
+            if document.tokens[i].text == ",":
+                before = sum(number for number in numbers[window.first : i] if number > 0)
+                keys = (before, window.key - before)
+                if all(key in self._meanings for key in keys):
+                    one, left, right = (self._meanings_of(key)[0].code for key in (window.key, *keys))
+                    named = one[0] in _NAMED_TOGETHER and one[:2] == left[:2]
+                    if one not in (left, right) and not named:
+                        return True
+        return False
 
     def _meanings_of(self, key: int) -> tuple[Meaning, ...]:
         meanings = self._read.get(key)
@@ -213,14 +255,15 @@ def compile_terms(codeset: CodeSet, synonyms: Synonyms) -> TermTable:
     reader = TermReader(synonyms.same_words)
     ignored = {reader.bag(term) for term in synonyms.ignored}
     collected: dict[tuple[str, ...], list[Meaning]] = {}
-    for term, meaning in [*_synonym_terms(synonyms, codeset), *_codeset_terms(codeset)]:
+    for term, meaning in [*_synonym_terms(synonyms, codeset), *_body_mass_terms(codeset), *_codeset_terms(codeset)]:
         bag = reader.bag(term)
         if not bag.words or len(bag.words) > MAX_WORDS:
             continue
         if meaning.source and (bag in ignored or _is_thin(bag.words)):
             continue
         meanings = collected.setdefault(bag.words, [])
-        if all((other.code, other.modifiers) != (meaning.code, bag.modifiers) for other in meanings):
+        same = [other for other in meanings if (other.code, other.modifiers) == (meaning.code, bag.modifiers)]
+        if not same or (meaning.guard and all(other.guard for other in same)):
             meanings.append(meaning._replace(modifiers=bag.modifiers))
     words = {word: word_id(word) for bag_words in collected for word in bag_words}
     aliases = {alias: words[word] for alias, word in reader.folded.items() if word in words}
@@ -242,6 +285,15 @@ def _synonym_terms(synonyms: Synonyms, codeset: CodeSet) -> Iterator[tuple[str, 
         billable = codeset.default_billable(known) if known else None
         if billable:
             yield synonym.term, Meaning(0, billable, 0, synonym.guard)
+
+
+def _body_mass_terms(codeset: CodeSet) -> Iterator[tuple[str, Meaning]]:
+    """Yield "BMI 42" and the like for each whole number that the titles under Z68 span; a normal one is no finding."""
+    for value in (*range(10, 20), *range(25, 100)):
+        code = next(code for least, code in _BODY_MASS.items() if value >= least) or f"Z68.{value}"
+        if code in codeset:
+            yield f"bmi {value}", Meaning(0, code, 0)
+            yield f"body mass index {value}", Meaning(0, code, 0)
 
 
 def _codeset_terms(codeset: CodeSet) -> Iterator[tuple[str, Meaning]]:

@@ -39,6 +39,13 @@ _OLD = re.compile(
     re.IGNORECASE,
 )
 _OLD_BEFORE, _OLD_AFTER = 7, 3
+# An infarction is coded as one for four weeks (Guidelines I.C.9.e.1).
+_RECENT = re.compile(
+    r"[ ,(]+(?:about |approximately )?"
+    r"(?:(?:an?|one|two|three|four|(?:a )?few|several|[1-9]|1\d|2[0-8]) (?:hours?|days?)"
+    r"|(?:an?|one|two|three|four|[1-4]) (?:weeks?|wks?)) (?:ago|prior|earlier)\b",
+    re.IGNORECASE,
+)
 # Assertions under which a mention is the same condition as one that the note has elsewhere.
 _STANDING = ("present", "possible")
 # Chapters where a general code beside a specific one is as often another finding: symptoms, status, injuries, causes.
@@ -68,6 +75,7 @@ class Linker:
         self._siblings = {**siblings, **{code: known(sides) for code, sides in tables["sided"].items()}}
         self._general = {code: tuple(prefixes) for code, prefixes in tables["general"].items()}
         self._with = {code: known(partners) for code, partners in tables["with"].items()}
+        self._by_word = [(frozenset(entry["words"]), known(entry["codes"])) for entry in tables["by_word"]]
         self._grader = Grader(codeset, tables["graded"], tables["graded_words"])
         self._after_stroke = known(tables["after_stroke"])
         self._scores = tables["scores"]
@@ -80,8 +88,10 @@ class Linker:
             matches: Terms in order of place, not overlapping.
             asserted: The assertion of each.
         """
+        asserted = [_as_recent(document, match, said) for match, said in zip(matches, asserted, strict=True)]
         codes = self._with_sides(document, matches)
         codes = self._with_specifics(codes, asserted)
+        codes = self._with_words(document, matches, codes)
         codes = self._with_grades(document, matches, codes, asserted)
         codes = self._with_sites(codes)
         codes = self._with_combinations(codes, asserted)
@@ -108,6 +118,15 @@ class Linker:
                 codes[i] = next(iter(sided & said))
         return codes
 
+    def _with_words(self, document: Document, matches: Sequence[Match], codes: list[str]) -> list[str]:
+        """Give a finding the code that a word of its phrase makes of it: "refractory focal epilepsy"."""
+        changed = list(codes)
+        for i, code in enumerate(codes):
+            for words, becomes in self._by_word:
+                if code in becomes and _says(document, matches, i, words):
+                    changed[i] = becomes[code]
+        return changed
+
     def _with_grades(
         self, document: Document, matches: Sequence[Match], codes: list[str], asserted: Sequence[Asserted]
     ) -> list[str]:
@@ -116,9 +135,9 @@ class Linker:
         said: dict[str, set[str]] = defaultdict(set)
         for i, code in enumerate(codes):
             if self._grader.covers(code):
-                low = matches[i - 1].end if i else 0
-                high = matches[i + 1].start if i + 1 < len(matches) else len(document.tokens)
-                graded[i] = self._grader.grade(code, find_phrase(document, matches[i], low, high))
+                graded[i] = self._grader.grade(
+                    code, (document.tokens[j].text.lower() for j in _phrase_of(document, matches, i))
+                )
                 if graded[i] != code and asserted[i].assertion == "present":
                     said[code].add(graded[i])
         return [
@@ -283,23 +302,29 @@ def find_only_side(document: Document, match: Match) -> str | None:
     return side if 0 < len(between) <= _ONLY_SIDE_BEFORE and all(token.text != "," for token in between) else None
 
 
-def find_phrase(document: Document, match: Match, low: int, high: int) -> list[str]:
-    """Return the words of a term and of its phrase around it: its clause, up to a denial or its neighbours.
-
-    Args:
-        document: The note.
-        match: The term.
-        low: The token where the term before it ends.
-        high: The token where the next term starts.
-    """
-    tokens = document.tokens
+def _phrase_of(document: Document, matches: Sequence[Match], i: int) -> range:
+    """Return the tokens of a term and of its phrase around it: its clause, up to a denial or its neighbours."""
+    match = matches[i]
+    low = matches[i - 1].end if i else 0
+    high = matches[i + 1].start if i + 1 < len(matches) else len(document.tokens)
     first, last = document.sentence_of(match.first)
     start, end = match.start, match.end
     while start > max(first, low, match.start - _PHRASE_BEFORE) and not _ends_phrase(document, start - 1, ","):
         start -= 1
     while end < min(last, high, match.end + _PHRASE_AFTER) and not _ends_phrase(document, end):
         end += 1
-    return [token.text.lower() for token in tokens[start:end]]
+    return range(start, end)
+
+
+def _says(document: Document, matches: Sequence[Match], i: int, words: frozenset[str]) -> bool:
+    """Say whether the phrase of a term has one of some words, neither denied nor right before the next term."""
+    behind = matches[i + 1].start - 1 if i + 1 < len(matches) else -1
+    for j in _phrase_of(document, matches, i):
+        if document.tokens[j].text.lower() in words and j != behind:
+            before = [token.text.lower() for token in document.tokens[max(0, j - 2) : j] if token.text != "-"]
+            if before[-1:] not in (["not"], ["non"]):
+                return True
+    return False
 
 
 def _ends_phrase(document: Document, i: int, mark: str = ";") -> bool:
@@ -316,6 +341,14 @@ def _is_old(document: Document, match: Match, code: str, said: Asserted) -> bool
     first, last = document.sentence_of(match.first)
     low, high = max(first, match.start - _OLD_BEFORE), min(last, match.end + _OLD_AFTER)
     return bool(_OLD.search(document.text, document.tokens[low].start, document.tokens[high - 1].end))
+
+
+def _as_recent(document: Document, match: Match, said: Asserted) -> Asserted:
+    """Return an infarction of the last weeks as present: "STEMI 2 weeks ago"."""
+    recent = match.meanings[0].code.startswith("I21") and _RECENT.match(
+        document.text, document.tokens[match.last - 1].end
+    )
+    return said._replace(assertion="present") if recent and said.assertion == "historical" else said
 
 
 def _known_only(codeset: CodeSet, codes: Mapping[str, str]) -> dict[str, str]:
