@@ -18,7 +18,7 @@ from detect_icd10cm.rules.resolve import find_uncodable, resolve_codes
 from detect_icd10cm.rules.tables import load_combinations, load_details, load_drugs, load_encounters
 from detect_icd10cm.rules.validity import find_successor
 from detect_icd10cm.text.document import Document
-from detect_icd10cm.types import ASSERTIONS, Assertion, NoteCode, Setting
+from detect_icd10cm.types import ASSERTIONS, Assertion, Candidate, NoteCode, Setting
 
 
 def resolve(marked: str, codeset: CodeSet, setting: Setting = "outpatient") -> tuple[NoteCode, ...]:
@@ -58,6 +58,27 @@ ASSERTION_CASES = [
     ("{Obesity|E66.9}. FAMILY HISTORY: {diabetes|E11.9|family}.", "outpatient", ["E66.9", "Z83.3"]),
     ("{Hypertension|I10}. FAMILY HISTORY: {heart attack|I21.9|family}.", "outpatient", ["I10", "Z82.49"]),
     ("{Penicillin allergy|Z88.0}.", "outpatient", ["Z88.0"]),
+    # what an allergy list names is not there now
+    ("ALLERGIES: Penicillin causes {hives|L50.9}.\nASSESSMENT: {Gout|M10.9}.", "outpatient", ["M10.9"]),
+    ("ALLERGIES: {Anaphylaxis|T78.2XXA|historical} to peanuts, {rash|R21}.", "outpatient", []),
+    ("ALLERGIES: {Penicillin|Z88.0}, {latex|Z91.040}.", "outpatient", ["Z88.0", "Z91.040"]),
+    ("ASSESSMENT: {Hives|L50.9}.\nALLERGIES: {Hives|L50.9} with penicillin.", "outpatient", ["L50.9"]),
+    # resolved during the stay, and before it
+    ("HOSPITAL COURSE: {Pneumonia|J18.9|historical} resolved with antibiotics.", "inpatient", ["J18.9"]),
+    ("DISCHARGE DIAGNOSIS: {Acute kidney injury|N17.9|historical}, resolved.", "inpatient", ["N17.9"]),
+    ("ASSESSMENT: {Pneumonia|J18.9|historical}, resolved.", "outpatient", ["Z87.01"]),
+    ("DISCHARGE DIAGNOSIS: History of {pneumonia|J18.9|historical}, resolved.", "inpatient", ["Z87.01"]),
+    ("DISCHARGE DIAGNOSIS: {Breast cancer|C50.911|historical}, resolved.", "inpatient", ["Z85.3"]),
+    (
+        "HOSPITAL COURSE: This 86-year-old had {sepsis|A41.9|historical}, resolved prior to discharge.",
+        "inpatient",
+        ["A41.9"],
+    ),
+    ("HOSPITAL COURSE: {Pneumonia|J18.9|historical} two years ago, resolved.", "inpatient", []),
+    ("DISCHARGE DIAGNOSIS: Past {pneumonia|J18.9|historical}.", "inpatient", ["Z87.01"]),
+    # only confirmed cases of these
+    ("ASSESSMENT: Possible {COVID-19|U07.1|possible}.", "inpatient", []),
+    ("ASSESSMENT: Suspected {avian influenza|J09.X2|possible}.", "inpatient", []),
     ("{Asthma|J45.909}. Again {asthma|J45.909}. No {asthma|J45.909|absent}.", "outpatient", ["J45.909"]),
 ]
 
@@ -288,6 +309,25 @@ ORDER_CASES = [
     ("ASSESSMENT: {E. coli|B96.20} {urinary infection|N39.0}.", "outpatient", ["N39.0", "B96.20"]),
     ("{Fell|W19.XXXA} and {wrist fracture|S62.101A}.", "outpatient", ["S62.101A", "W19.XXXA"]),
     ("{Pacemaker|Z95.0}, {atrial fibrillation|I48.91}.", "outpatient", ["I48.91", "Z95.0"]),
+    # an uncertain diagnosis of an inpatient is as good as any
+    (
+        "DISCHARGE DIAGNOSIS: Probable {pneumonia|J18.9|possible}. {Hypertension|I10}.",
+        "inpatient",
+        ["J18.9", "I10"],
+    ),
+    ("ASSESSMENT: Probable {pneumonia|J18.9|possible}. {Hypertension|I10}.", "outpatient", ["I10"]),
+    # what may only be listed first
+    ("ASSESSMENT: {Eczema|L20.9}. {Well child visit|Z00.129}.", "outpatient", ["Z00.129", "L20.9"]),
+    ("{Hypertension|I10}. {Annual physical|Z00.00}.", "outpatient", ["Z00.00", "I10"]),
+    ("{Hypertension|I10}. {Annual physical|Z00.00|hypothetical} next year.", "outpatient", ["I10"]),
+    ("{Hypertension|I10}. {Trial participant|Z00.6}.", "outpatient", ["I10", "Z00.6"]),
+    ("{Gestational edema|O12.03}, {32 weeks of gestation|Z3A.32}.", "outpatient", ["O12.03", "Z3A.32"]),
+    # what must follow its cause
+    ("ASSESSMENT: {Anemia|D63.0} of {breast cancer|C50.911}.", "outpatient", ["C50.911", "D63.0"]),
+    ("ASSESSMENT: {COVID-19 pneumonia|J12.82}.", "inpatient", ["U07.1", "J12.82"]),
+    ("ASSESSMENT: {COVID-19 pneumonia|J12.82}, {COVID-19|U07.1}.", "inpatient", ["U07.1", "J12.82"]),
+    ("ASSESSMENT: {Septic shock|R65.21}. {Cellulitis|L03.90}.", "inpatient", ["L03.90", "R65.21"]),
+    ("ASSESSMENT: {Septic shock|R65.21}.", "inpatient", ["R65.21"]),
     ("{Pacemaker|Z95.0}.", "outpatient", ["Z95.0"]),
     ("{Fell|W19.XXXA}.", "outpatient", ["W19.XXXA"]),
 ]
@@ -347,6 +387,9 @@ TRACE_CASES = [
     ("{CKD stage 3|N18.30}, {hypertensive kidney disease|I12.9}.", "N18.30", "listed behind I12.9"),
     ("{Alcohol dependence|F10.20}, {alcohol abuse|F10.10}.", "F10.20", "I.C.5.b.2"),
     ("{MS|G35}.", "G35.D", "G35 is a header"),
+    ("{Annual physical|Z00.00}, {hypertension|I10}.", "Z00.00", "I.C.21.c.15"),
+    ("{COVID-19 pneumonia|J12.82}.", "U07.1", "I.C.1.g.1.c"),
+    ("ASSESSMENT: {Dementia|F02.80}. {Hypertension|I10}.", "F02.80", "never listed first"),
 ]
 
 
@@ -370,6 +413,14 @@ FLAG_CASES = [
     ("A 40-year-old man, {obesity|E66.9}, {BMI|Z68.54}.", "Z68.54", "for ages 2 to 19", True),
     ("{Alcohol abuse|F10.10}, {cirrhosis|K70.30}.", "F10.10", "excludes1", False),
     ("{Nontraumatic bleeding|I61.9}, {traumatic bleeding|S06.360A}.", "I61.9", "excludes1 with S06.360A", True),
+    # notes that ask for a seventh character
+    ("{Elbow wound|S51.001A}, {forearm fracture|S52.501A}.", "S51.001A", "excludes1", False),
+    ("{Elbow wound|S51.001A}, {open forearm fracture|S52.501B}.", "S51.001A", "excludes1 with S52.501B", True),
+    ("{Elbow wound|S51.001A}, {open forearm fracture|S52.501M}.", "S51.001A", "excludes1 with S52.501M", True),
+    ("{After concussion|F07.81}, {concussion|S06.0X0D}.", "F07.81", "excludes1", False),
+    ("{After concussion|F07.81}, {concussion|S06.0X0A}.", "F07.81", "excludes1 with S06.0X0A", True),
+    # notes on all codes from one to another
+    ("{Eosinophilia|D72.10}, {immunodeficiency|D84.9}.", "D72.10", "excludes1 with D84.9", True),
     ("{Kidney failure|N19}, {CKD|N18.9}.", "N19", "excludes1 with N18.9", True),
     ("{Kidney failure|N19}, {CKD|N18.9}.", "N18.9", "excludes1 with N19", True),
 ]
@@ -443,6 +494,48 @@ def test_decision_and_its_reason(codeset: CodeSet) -> None:
     assert "below" in unsure.trace[-1]
 
 
+MUST_PRECEDE = [
+    ("{COVID-19 pneumonia|J12.82}.", "U07.1", "COVID-19 itself is not stated"),
+    ("{COVID-19 pneumonia|J12.82}, {COVID-19|U07.1}.", "U07.1", None),
+    ("{Septic shock|R65.21}, {cellulitis|L03.90}.", "R65.21", "underlying systemic infection"),
+    ("{Septic shock|R65.21}, {E. coli sepsis|A41.51}.", "R65.21", None),
+    ("{Septic shock|R65.21}, {infection of the wound|T81.41XA}.", "R65.21", None),
+    ("{Dementia|F02.80}.", "F02.80", "a code of the cause"),
+    ("{Dementia|F02.80}, {fall|W19.XXXA}.", "F02.80", "a code of the cause"),
+    ("{Dementia|F02.80}, {Alzheimer disease|G30.9}.", "F02.80", None),
+    ("{Anemia in kidney disease|D63.1}.", "D63.1", "a code of the cause"),
+    ("{Anemia in kidney disease|D63.1}, {gout|M10.9}.", "D63.1", "a code of the cause"),
+    ("{Anemia in kidney disease|D63.1}, {CKD stage 4|N18.4}.", "D63.1", None),
+    ("{Heart failure|I50.9}.", "I50.9", None),
+    ("{E. coli|B96.20}, {urinary infection|N39.0}.", "B96.20", None),
+    ("{E. coli|B96.20}.", "B96.20", "a code of the cause"),
+    ("{Septic shock|R65.21}, {septic lung embolism|I26.90}.", "R65.21", "underlying systemic infection"),
+]
+
+
+@pytest.mark.parametrize(("marked", "code", "reason"), MUST_PRECEDE)
+def test_what_lacks_the_code_that_must_precede_it_is_reviewed(
+    codeset: CodeSet, marked: str, code: str, reason: str | None
+) -> None:
+    (found,) = (one for one in resolve(marked, codeset) if one.code == code)
+    assert found.decision == ("review" if reason else "accept")
+    assert reason is None or reason in found.trace[-1]
+
+
+def test_condition_that_the_stay_resolved_is_found_among_the_candidates(codeset: CodeSet) -> None:
+    text, (mention,) = parse_inline("DISCHARGE DIAGNOSIS: {Pneumonia|Z87.01|historical|diagnosis}, resolved.", codeset)
+    candidates = tuple(Candidate(code, codeset.title(code), 0.5) for code in ("Z87.01", "J45.909", "J18.9"))
+    linked = dataclasses.replace(mention, candidates=candidates)
+    for one, expected in ((mention, "Z87.01"), (linked, "J18.9")):
+        (code,) = resolve_codes([one], "inpatient", codeset, document=Document(text))
+        assert code.code == expected
+
+
+def test_stated_reason_of_the_visit_is_not_doubted(codeset: CodeSet) -> None:
+    (code,) = resolve("A 50-year-old man for his {annual physical|Z00.01}.", codeset)
+    assert (code.code, code.decision) == ("Z00.01", "accept")
+
+
 def test_mentions_stand_behind_each_code(codeset: CodeSet) -> None:
     resolved = {one.code: one for one in resolve("{Diabetes|E11.9}, {CKD|N18.4}, {diabetes|E11.9}.", codeset)}
     assert resolved["E11.22"].mentions == (0, 1, 2)
@@ -500,10 +593,11 @@ def test_coding_tables_hold_billable_codes(codeset: CodeSet) -> None:
     for row in load_combinations():
         for category in ("E08", "E09", "E10", "E11", "E13") if "*" in row.to else ("",):
             assert not row.to or codeset.is_billable(row.to.replace("*", category)), row.id
-    assert all(codeset.is_billable(row.code) for row in (*load_drugs(), *load_encounters()))
-    for code, row in load_details().items():
+    assert all(codeset.is_billable(drug.code) for drug in load_drugs())
+    assert all(codeset.is_billable(encounter.code) for encounter in load_encounters())
+    for code, details in load_details().items():
         assert codeset.is_billable(code)
-        assert all(codeset.is_billable(new) for new in row), code
+        assert all(codeset.is_billable(new) for new in details), code
 
 
 PATIENTS = [

@@ -21,6 +21,7 @@ from detect_icd10cm.rules.draft import Draft, Entry
 from detect_icd10cm.rules.encounters import add_reason_of_encounter
 from detect_icd10cm.rules.flags import FLAGS, Flag, flag_codes
 from detect_icd10cm.rules.long_term import add_long_term_drugs
+from detect_icd10cm.rules.partners import complete_pairs
 from detect_icd10cm.rules.refine import refine_codes
 from detect_icd10cm.rules.sequence import order_codes
 from detect_icd10cm.rules.specificity import replace_unspecific
@@ -46,6 +47,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     drop_irrelevant_history,
     add_long_term_drugs,
     add_reason_of_encounter,
+    complete_pairs,
 )
 _ONCE = "stated {n} times, reported once (I.B.12)"
 _LOW_SCORE = "score {score:.2f} is below {threshold:.2f}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from detect_icd10cm.rules.chapters import PAIN_ENCOUNTER
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft, Entry
 from detect_icd10cm.rules.instructions import find_note, is_manifestation
+from detect_icd10cm.rules.partners import SEVERE_SEPSIS
+from detect_icd10cm.rules.patterns import parse_patterns
 from detect_icd10cm.types import KINDS
 
 _DIAGNOSIS_SECTIONS = frozenset({"assessment", "diagnosis"})
@@ -22,24 +24,35 @@ _SITES_OF_PAIN = ("M25.5", "M54", "M79.6", "R07", "R10", "R51")
 _SITE_FIRST = "listed behind {code}, the site of the pain: the encounter is not for its control (I.C.6.b.1)"
 _REASON_FIRST = "listed first: what the visit is for (IV.A, I.C.21.c)"
 _PAIN_FIRST = "listed first: the encounter is for the control of pain (I.C.6.b.1)"
+# Z codes that may only be listed first (I.C.21.c.15), and what of them may stand elsewhere.
+_ONLY_FIRST = parse_patterns(
+    "Z00-", "Z01-", "Z02-", "Z04-", "Z31.81", "Z31.83", "Z31.84", "Z33.2", "Z34-", "Z38-", "Z39-", "Z40-", "Z42-",
+    "Z51.0", "Z51.1-", "Z52-", "Z76.1", "Z76.2", "Z99.12",
+)  # fmt: skip
+_ALSO_ELSEWHERE = ("Z00.6", "Z52.9")
+_ONLY_FIRST_SAID = "listed first: it may be reported only so (I.C.21.c.15)"
 _BEHIND = "listed behind {code}: {note} (I.A.13, I.A.17, I.B.7)"
 _AHEAD = "listed first: {code} must follow it (I.A.13)"
-_MANIFESTATION = "never listed first, by its title (I.A.13); the note names no cause of it"
+_NEVER_FIRST = "never listed first (I.A.13, I.C.1.d.3); the note names no cause of it that could be"
 
 
 def order_codes(draft: Draft) -> list[Entry]:
     """Return the entries of a draft, first-listed first; those that notes put behind others stand behind them."""
     pain = _find_pain(draft)
-    chosen = draft.reason or pain or _find_first(draft)
+    only_first = _find_only_first(draft)
+    chosen = only_first or draft.reason or pain or _find_first(draft)
     ranked = sorted(draft, key=lambda code: (code != chosen, *_rank(draft, code)))
     ahead = {code: _find_ahead(draft, code) for code in ranked}
     ordered: dict[str, None] = {}
     for code in ranked:
         _place(code, ahead, ordered, set())
     codes = list(ordered)
-    if codes and is_manifestation(draft.codeset, codes[0]):
+    if codes and (codes[0].startswith(SEVERE_SEPSIS) or is_manifestation(draft.codeset, codes[0])):
+        draft.entries[codes[0]].note(_NEVER_FIRST)
         codes.append(codes.pop(0))
-    if codes:
+    if codes and codes[0] == only_first:
+        draft.entries[only_first].note(_ONLY_FIRST_SAID)
+    elif codes:
         _explain_first(draft, codes[0], chosen, pain)
     return [draft.entries[code] for code in codes]
 
@@ -93,10 +106,24 @@ def _find_pain(draft: Draft) -> str | None:
     return codes[0] if codes and PAIN_ENCOUNTER.search(draft.document.text) else None
 
 
+def _find_only_first(draft: Draft) -> str | None:
+    """Return the first code that the note states as present and that may only be listed first."""
+    codes = [code for code in draft.find(_ONLY_FIRST) if not code.startswith(_ALSO_ELSEWHERE)]
+    stated = {code: [i for i in draft.entries[code].mentions if _is_present(draft, i)] for code in codes}
+    return min((code for code in codes if stated[code]), key=lambda code: stated[code][0], default=None)
+
+
+def _is_present(draft: Draft, i: int) -> bool:
+    return draft.mentions[i].assertion == "present"
+
+
 def _find_first(draft: Draft) -> str | None:
-    """Return the code of the first diagnosis that stands under an assessment or diagnosis heading."""
+    """Return the code of the first diagnosis that stands under an assessment or diagnosis heading.
+
+    An uncertain one counts where it is coded, which is for inpatients (II.H).
+    """
     for i, mention in enumerate(draft.mentions):
-        if mention.assertion != "present" or mention.kind != "diagnosis":
+        if mention.assertion not in ("present", "possible") or mention.kind != "diagnosis":
             continue
         if draft.section_of(mention) not in _DIAGNOSIS_SECTIONS:
             continue

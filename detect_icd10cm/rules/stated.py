@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 from detect_icd10cm.codes.history import family_code, history_code
+from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft
 from detect_icd10cm.rules.validity import find_successor
 from detect_icd10cm.types import Mention
 
 # Where an inpatient note says what is so at discharge (II.H, III.C); the rest tells how it was found out.
 _AT_DISCHARGE = frozenset({"assessment", "diagnosis", "plan", "hospital_course", None})
+
+# Coded only where confirmed, for inpatients too: HIV, Zika, COVID-19 and its pneumonia, identified influenza viruses.
+_CONFIRMED_ONLY = ("B20", "A92.5", "U07.1", "J12.82", "J09", "J10")  # I.C.1.a.1, I.C.1.f.1, I.C.1.g.1.a, I.C.10.c
+
+# Where an inpatient note says what was treated during the stay (III), and the words that say that it was in the stay
+# and not before.
+_OF_THE_STAY = frozenset({"assessment", "diagnosis", "hospital_course"})
+_RESOLVED = re.compile(r"\bresolved\b", re.IGNORECASE)
+_BEFORE_THE_STAY = re.compile(
+    r"\b(?:history|h/o|hx|previous(?:ly)?|prior(?! to)|in the past|former(?:ly)?|remote|(?:months?|years?) ago|"
+    r"in (?:19|20)\d\d|as a child)\b|(?<!-)(?<!year )(?<!years )\bold\b",
+    re.IGNORECASE,
+)
 
 # The chapters, by their letters, of the conditions that a family-history code is about.
 _CONCERNS = (
@@ -21,9 +37,12 @@ _CONCERNS = (
 # Past infections, and conditions of blood, nerves, eyes, lungs, gut, skin, joints and urinary tract.
 _PASSES = ("Z86.1", "Z86.2", "Z86.6", "Z87.0", "Z87.1", "Z87.2", "Z87.3", "Z87.4")
 
+_ALLERGY_STATUS = ("Z88", "Z91.0")
+
 _PRESENT = "documented as present, coded as far as the note describes it (I.B.2)"
 _UNCERTAIN = "uncertain diagnosis of an inpatient at discharge, coded as if established (II.H, III.C)"
 _HISTORY = "condition of the past, reported by its history or status code (I.C.21.c.4)"
+_TREATED = "resolved during the stay, in which it was treated, coded as the condition that it was (III)"
 _FAMILY = "condition of a relative, reported by its family-history code (I.C.21.c.4)"
 
 
@@ -32,6 +51,7 @@ def state_codes(draft: Draft) -> None:
 
     Absent and hypothetical findings are not coded, uncertain diagnoses only for inpatients, and past or family
     conditions only by the codes that say so; a past symptom is none that may recur, which is what such codes are for.
+    Of an allergy list only statuses are coded: the rest are reactions of another time (III, IV.J; judgement).
     """
     for i, mention in enumerate(draft.mentions):
         stated = _find_code(mention, draft)
@@ -61,20 +81,44 @@ def find_uncodable(draft: Draft) -> tuple[str, ...]:
 
 def _find_code(mention: Mention, draft: Draft) -> tuple[str, str] | None:
     """Return the code of a mention and why it is coded, or None where it is not."""
+    section = draft.section_of(mention)
+    if section == "allergies" and mention.kind in ("diagnosis", "symptom") and mention.assertion != "family":
+        return (mention.code, _PRESENT) if mention.code.startswith(_ALLERGY_STATUS) else None
     if mention.assertion == "present":
         return mention.code, _PRESENT
     if mention.assertion == "possible":
         coded = draft.setting == "inpatient" and mention.kind == "diagnosis"
-        return (mention.code, _UNCERTAIN) if coded and draft.section_of(mention) in _AT_DISCHARGE else None
+        coded = coded and not mention.code.startswith(_CONFIRMED_ONLY)
+        return (mention.code, _UNCERTAIN) if coded and section in _AT_DISCHARGE else None
     if mention.kind == "symptom":
         return None
     if mention.assertion == "historical":
+        treated = _find_treated(mention, section, draft)
+        if treated:
+            return treated, _TREATED
         code = history_code(mention.code, draft.codeset)
         return (code, _HISTORY) if code else None
     if mention.assertion == "family":
         code = family_code(mention.code, draft.codeset)
         return (code, _FAMILY) if code else None
     return None
+
+
+def _find_treated(mention: Mention, section: str | None, draft: Draft) -> str | None:
+    """Return the code of a condition that is of the past only because an inpatient's stay resolved it, or None.
+
+    A cancer that is gone is history (I.C.2.m). Where the mention carries a history code already, the best of its
+    candidates which that is the history of says what was treated.
+    """
+    text = draft.document.text
+    if draft.setting != "inpatient" or mention.kind != "diagnosis" or section not in _OF_THE_STAY or not text:
+        return None
+    low, high = find_sentence(text, mention.start, mention.end)
+    if not _RESOLVED.search(text, low, high) or _BEFORE_THE_STAY.search(text, low, high):
+        return None
+    codes = [mention.code, *(candidate.code for candidate in mention.candidates)]
+    past = history_code(mention.code, draft.codeset)
+    return next((c for c in codes if c[0] not in "CZ" and c != past == history_code(c, draft.codeset)), None)
 
 
 def drop_irrelevant_history(draft: Draft) -> None:
