@@ -44,7 +44,7 @@ def count(gold: Path) -> tuple[Counter[tuple[str, str, str]], Counter[tuple[str,
     model = LexiconModel(CodeSet.load())
     for annotated in read_gold(gold):
         document = Document(annotated.note.text)
-        matches, mentions = model.lexicon.find(document), model.detect(document)
+        matches, mentions = model.find(document), model.detect(document)
         partners = {p: annotated.mentions[g] for g, p in match_spans(annotated.mentions, mentions)}
         for i, (match, mention) in enumerate(zip(matches, mentions, strict=True)):
             origin, told = evidence_of(match, mention.assertion, mention.title)

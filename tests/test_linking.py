@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.link_scores import count
 from detect_icd10cm import Detector
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.importing import import_release
@@ -12,6 +13,7 @@ from detect_icd10cm.codes.kinds import kind_of
 from detect_icd10cm.codes.lexicon import SOURCES
 from detect_icd10cm.codes.linking import load_tables
 from detect_icd10cm.model.lexicon import LexiconModel
+from detect_icd10cm.notes.gold import read_gold
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import KINDS, Mention, Note, NoteResult
 
@@ -272,3 +274,11 @@ def test_scores_are_probabilities_for_every_kind() -> None:
         for told in by_kind.values():
             assert set(told) == {"plain", "plain absent", "vague", "vague absent"}
             assert all(0 < score < 1 for score in told.values())
+
+
+def test_scores_are_measured_over_all_mentions(model: LexiconModel) -> None:
+    labelled = Path(__file__).parents[1] / "examples" / "labelled.jsonl"
+    seen, right = count(labelled)
+    n_mentions = sum(len(model.detect(Document(note.note.text))) for note in read_gold(labelled))
+    assert seen.total() == n_mentions
+    assert n_mentions / 2 < right.total() <= n_mentions

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.compiled import load_lexicon
+from detect_icd10cm.codes.lexicon import Match
 from detect_icd10cm.codes.linking import Linker
 from detect_icd10cm.codes.screening import is_finding
 from detect_icd10cm.text.assertion import AssertionRules
@@ -30,9 +31,13 @@ class LexiconModel:
         self._assertion = AssertionRules.load()
         self._linker = Linker(codeset, siblings)
 
+    def find(self, document: Document) -> list[Match]:
+        """Return the terms in a note that stand for findings, in order of place."""
+        return [match for match in self.lexicon.find(document) if is_finding(document, match)]
+
     def detect(self, document: Document) -> tuple[Mention, ...]:
-        """Return a note's mentions in order of place, one a term of the lexicon; none overlap."""
-        matches = [match for match in self.lexicon.find(document) if is_finding(document, match)]
+        """Return a note's mentions in order of place, one for each term that ``find`` gives; none overlap."""
+        matches = self.find(document)
         tokens = document.tokens
         spans = [(tokens[m.first].start, tokens[m.last - 1].end, m.meanings[0].code) for m in matches]
         asserted = self._assertion.assert_spans(document, spans)
