@@ -102,6 +102,7 @@ def test_abbreviations_and_ambiguous_words_are_guarded(
         ("the acute bronchitis", "acute bronchitis"),
         ("hernia, bilateral.", "hernia, bilateral"),
         ("cough, severe headache", "cough"),
+        ("dysarthria secondary to ALS", "dysarthria"),
     ],
 )
 def test_spans_take_the_modifiers_around_a_term(lexicon: Lexicon, text: str, span: str) -> None:

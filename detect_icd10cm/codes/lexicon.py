@@ -203,6 +203,9 @@ class Lexicon:
         if not allowed:
             return None
         allowed.sort(key=lambda meaning: -meaning.modifiers.bit_count())
+        # "Hypertension secondary to" is a secondary one, but the words go with the cause.
+        if [token.text.lower() for token in document.tokens[end - 1 : end + 1]] == ["secondary", "to"]:
+            end -= 1
         return Match(start, end, window.first, window.last, tuple(allowed), mask, window.n_words)
 
     def _joins(self, document: Document, numbers: list[int], window: _Window) -> bool:
