@@ -1,6 +1,6 @@
-"""Document codes of CodiEsp's English cases by the packaged checkpoint, its phrases grown by the training cases.
+"""Document codes of CodiEsp's English cases by a checkpoint, its phrases grown by the training cases.
 
-python benchmarks/codiesp_english.py DATA
+python benchmarks/codiesp_english.py DATA CHECKPOINT
 
 DATA holds ``codiesp/`` and ``lexicons/``. The Spanish evidence of the training cases is projected to English; its words
 and codes join what the checkpoint knows, and nothing else is trained. The score from which a code is predicted is
@@ -63,8 +63,10 @@ def main() -> None:
     """Print the threshold, micro-F1 and MAP."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    data: Path = parser.parse_args().data
-    model = load_model()
+    parser.add_argument("checkpoint", type=Path)
+    arguments = parser.parse_args()
+    data: Path = arguments.data
+    model = load_model(arguments.checkpoint)
     terms = list(stream_terms(model.codeset, data))
     train = sorted(read_codiesp_english(data / "codiesp" / "train", model.codeset, terms), key=lambda n: n.note.note_id)
     dev = list(read_codiesp_english(data / "codiesp" / "dev", model.codeset, terms))
