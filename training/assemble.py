@@ -68,6 +68,11 @@ def build_gazetteer(codeset: CodeSet, terms: Iterable[Term], notes: Sequence[Ann
     for term in terms:
         if term.source not in _UNSAID_SOURCES and term.code[0] not in _CAUSE_CHAPTERS:
             builder.add(without_encounter(term.text), term.code, _SOURCES.get(term.source, LEXICON))
+    return learn_mentions(builder, notes)
+
+
+def learn_mentions(builder: GazetteerBuilder, notes: Sequence[AnnotatedNote]) -> Gazetteer:
+    """Add what the mentions of notes mean, and how the notes use what is known then; return the whole table."""
     for note in notes:
         for mention in note.mentions:
             builder.add(mention.text, mention.code, mention_source(mention))

@@ -23,7 +23,7 @@ from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
 from detect_icd10cm.model.checkpoint import TOKENIZER, Linker, load_codeset, load_linker, read_config
 from detect_icd10cm.model.features import Priors
-from detect_icd10cm.model.gazetteer import GazetteerBuilder, note_usage
+from detect_icd10cm.model.gazetteer import GazetteerBuilder
 from detect_icd10cm.model.inputs import Pieces
 from detect_icd10cm.model.load import load_network
 from detect_icd10cm.model.modeling import DetectModel
@@ -32,9 +32,10 @@ from detect_icd10cm.notes.gold import GoldIssue
 from detect_icd10cm.notes.gold.audit import audit_codes
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import AnnotatedNote
+from training.assemble import learn_mentions
 from training.calibrate import calibrate_ranker, choices_of, choose_thresholds, link_gold
 from training.data import read_training_notes
-from training.examples import ExampleMaker, mention_source, token_spans
+from training.examples import ExampleMaker
 from training.joint import TrainingData, train_joint
 from training.measure import measure
 from training.model_card import write_model_card
@@ -106,22 +107,14 @@ def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output:
 
 def grow_linker(linker: Linker, codeset: CodeSet, notes: Sequence[AnnotatedNote]) -> Linker:
     """Return what a checkpoint knows with the mentions of notes added."""
-    builder = GazetteerBuilder.of(linker.gazetteer)
-    for note in notes:
-        for mention in note.mentions:
-            builder.add(mention.text, mention.code, mention_source(mention))
-    gazetteer = builder.build()
-    for note in notes:
-        document = Document(note.note.text)
-        spans = token_spans(document, note)
-        builder.add_usage(note_usage(gazetteer.phrases(document), len(document.tokens), spans))
+    gazetteer = learn_mentions(GazetteerBuilder.of(linker.gazetteer), notes)
     counted = Counter(linker.priors.codes)
     counted.update(mention.code for note in notes for mention in note.mentions if codeset.is_billable(mention.code))
     categories: Counter[str] = Counter()
     for code, count in counted.items():
         categories[code[:3]] += count
     priors = Priors(dict(counted), dict(categories), linker.priors.word_weights, linker.priors.default_weight)
-    return dataclasses.replace(linker, gazetteer=builder.build(), priors=priors)
+    return dataclasses.replace(linker, gazetteer=gazetteer, priors=priors)
 
 
 def check_notes(path: Path, codeset: CodeSet) -> tuple[list[AnnotatedNote], list[GoldIssue]]:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from detect_icd10cm.codes import releases
+from detect_icd10cm.codes import packing, releases
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.laterality import Siblings, find_sided_siblings
 from detect_icd10cm.codes.lexicon import Lexicon, TermTable, compile_terms
 from detect_icd10cm.codes.synonyms import load_synonyms
-from detect_icd10cm.errors import CodeSetError
 
 _SUFFIX = ".lexicon.json"
 # What the compiled table depends on, beside the release.
@@ -78,16 +75,9 @@ def _read_intact(path: Path, prefix: str) -> bytes | None:
 
 def _write(folder: Path, name: str, content: bytes) -> None:
     """Write a file in one atomic step; processes may do so at the same time."""
+    draft = packing.make_draft(folder, ".compiling-")
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, draft = tempfile.mkstemp(prefix=".compiling-", dir=folder)
-    except OSError as error:
-        raise CodeSetError(
-            f"{folder}: cannot be written ({error.strerror}); set {releases.CACHE_VARIABLE} to a folder that can"
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(draft).replace(folder / name)
+        draft.write_bytes(content)
+        draft.replace(folder / name)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)

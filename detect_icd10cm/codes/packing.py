@@ -55,16 +55,7 @@ def install(tables: ReleaseTables, folder: Path, key: str) -> Path:
     Raises:
         CodeSetError: If the folder can't be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(prefix=".packing-", dir=folder)
-    except OSError as error:
-        raise CodeSetError(
-            f"{folder}: cannot be written ({error.strerror}); set DETECT_ICD10CM_CACHE and "
-            "DETECT_ICD10CM_DATA to folders that can"
-        ) from None
-    os.close(handle)
-    packing = Path(name)
+    packing = make_draft(folder, ".packing-")
     try:
         try:
             _write(tables, packing)
@@ -79,6 +70,24 @@ def install(tables: ReleaseTables, folder: Path, key: str) -> Path:
     finally:
         packing.unlink(missing_ok=True)
     return target
+
+
+def make_draft(folder: Path, prefix: str) -> Path:
+    """Return a new empty file for the user only, to be moved to its name when it is whole.
+
+    Raises:
+        CodeSetError: If the folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=folder)
+    except OSError as error:
+        raise CodeSetError(
+            f"{folder}: cannot be written ({error.strerror}); set DETECT_ICD10CM_CACHE and "
+            "DETECT_ICD10CM_DATA to folders that can"
+        ) from None
+    os.close(handle)
+    return Path(name)
 
 
 def digest(path: Path) -> str:

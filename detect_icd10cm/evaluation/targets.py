@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from detect_icd10cm.errors import NoteError
-from detect_icd10cm.notes.unfinished import UnfinishedFile
+from detect_icd10cm.notes.unfinished import UnfinishedFile, resolve_target
 
 # What is read of the folders that labelled sets are kept in.
 _READ_OF_FOLDERS = (".ann", ".json", ".txt")
@@ -49,12 +48,7 @@ def write_target(path: Path, written: str) -> None:
 def _unfinished(path: Path) -> Iterator[UnfinishedFile]:
     """Give a file beside the path that can take its place, and is removed unless it has."""
     try:
-        place = path.resolve()  # a link is followed, not replaced
-        if place.exists() and not place.is_file():
-            raise NoteError(f"{path}: found a folder or a device, expected the name of a file to write")
-        if place.exists() and not os.access(place, os.W_OK):
-            raise NoteError(f"{path}: the file is read-only; choose another name")
-        file = UnfinishedFile(place)
+        file = UnfinishedFile(resolve_target(path))
         try:
             yield file
         finally:

@@ -36,6 +36,20 @@ class Start(NamedTuple):
     n_mentions: int = 0
 
 
+def resolve_target(path: Path) -> Path:
+    """Return where a file is to be written; a link is followed, not replaced.
+
+    Raises:
+        NoteError: If something stands there that can't be replaced.
+    """
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        raise NoteError(f"{path}: found a folder or a device, expected the name of a file to write")
+    if place.exists() and not os.access(place, os.W_OK):
+        raise NoteError(f"{path}: the file is read-only; choose another name")
+    return place
+
+
 class UnfinishedFile:
     """A file that gets its final name when it is whole.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from detect_icd10cm.errors import NoteError
 from detect_icd10cm.notes.journal import Checkpoint, Journal, sync_folder
 from detect_icd10cm.notes.streams import COMPRESSED, plain_suffix
 from detect_icd10cm.notes.table import write_parquet
-from detect_icd10cm.notes.unfinished import Start, UnfinishedFile, unfinished_path
+from detect_icd10cm.notes.unfinished import Start, UnfinishedFile, resolve_target, unfinished_path
 from detect_icd10cm.notes.writers import PARQUET, WRITERS, to_json
 from detect_icd10cm.types import NoteResult, Reject
 
@@ -84,11 +83,7 @@ def open_output(
     if format == PARQUET and path.suffix.lower() in COMPRESSED:
         raise NoteError(f"{path.name}: Parquet compresses its own parts; leave {path.suffix} away")
     with _naming(path):
-        path = path.resolve()  # a link is followed, not replaced
-        if path.exists() and not path.is_file():
-            raise NoteError(f"{path}: found a folder or a device, expected the name of a file to write")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise NoteError(f"{path}: the file is read-only; choose another name")
+        path = resolve_target(path)
         if identity is None:
             return Output(path, format)
         return Output(path, format, Journal(path, {**identity, "--to": format}, restart=restart))
