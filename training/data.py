@@ -108,14 +108,19 @@ def unlabelled_notes(folder: Path, exclude: Iterable[Note]) -> Iterator[Note]:
         exclude: The evaluation notes.
     """
     index = OverlapIndex(exclude)
+    for note in read_texts(folder):
+        overlap = index.check(note)
+        if overlap is None or (overlap.share <= MAX_UNLABELLED_SHARE and overlap.run <= MAX_RUN):
+            yield note
+
+
+def read_texts(folder: Path) -> Iterator[Note]:
+    """Yield the texts of MTSamples and ACI-Bench in a data folder; a file that is missing is passed over."""
     for name in _UNLABELLED:
         path = folder / name
         for _, line in read_lines(path) if path.exists() else ():
             record = json.loads(line)
-            note = Note(record["note_id"], record["text"])
-            overlap = index.check(note)
-            if overlap is None or (overlap.share <= MAX_UNLABELLED_SHARE and overlap.run <= MAX_RUN):
-                yield note
+            yield Note(record["note_id"], record["text"])
 
 
 def carry_code(code: str, codeset: CodeSet) -> str | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.model import gazetteer as gazetteers
 from detect_icd10cm.model.config import DetectConfig
 from detect_icd10cm.model.decode import BEGIN, INSIDE
@@ -25,7 +24,9 @@ from detect_icd10cm.model.inputs import (
     make_windows,
     pad_windows,
 )
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.modeling import IGNORED
+from detect_icd10cm.model.tags import mark_terms
 from detect_icd10cm.text.assertion import AssertionRules
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, KINDS, AnnotatedNote, Mention
@@ -76,10 +77,11 @@ def guess_code(evidence: Mapping[tuple[str, int], int]) -> str:
 
 
 class ExampleMaker:
-    """Turns notes into examples with one gazetteer, tokenizer and configuration."""
+    """Turns notes into examples with one lexicon, gazetteer, tokenizer and configuration."""
 
-    def __init__(self, codeset: CodeSet, gazetteer: Gazetteer, pieces: Pieces, config: DetectConfig) -> None:
-        self._codeset = codeset
+    def __init__(self, lexicon: LexiconModel, gazetteer: Gazetteer, pieces: Pieces, config: DetectConfig) -> None:
+        self._codeset = codeset = lexicon.codeset
+        self._lexicon = lexicon
         self._gazetteer = gazetteer
         self._pieces = pieces
         self._config = config
@@ -98,7 +100,7 @@ class ExampleMaker:
         n_tokens = len(document.tokens)
         counts = own_counts(note) if own else None
         usage = note_usage(phrases, n_tokens, token_spans(document, note)) if own else None
-        tags = self._gazetteer.tags(phrases, n_tokens, counts, usage)
+        tags = mark_terms(self._gazetteer.tags(phrases, n_tokens, counts, usage), self._lexicon.find(document))
         guesses = [guess_code(self._gazetteer.evidence(phrase_key(m.text), counts)) for m in note.mentions]
         spans = [(m.start, m.end, guess) for m, guess in zip(note.mentions, guesses, strict=True)]
         rules = [ASSERTIONS.index(said.assertion) for said in self._rules.assert_spans(document, spans)]
@@ -109,7 +111,7 @@ class ExampleMaker:
             labels[first + 1 : last] = INSIDE
         return self._example(
             document, tags, words, labels, rules,
-            [ASSERTIONS.index(m.assertion) for m in note.mentions],
+            [ASSERTIONS.index(m.assertion) if m.assertion_score else IGNORED for m in note.mentions],
             [KINDS.index(m.kind) for m in note.mentions],
             [self._code_id(m.code) for m in note.mentions],
         )  # fmt: skip
@@ -119,6 +121,7 @@ class ExampleMaker:
         text = "\n".join(term for term, _ in terms)
         document = Document(text)
         tags = self._gazetteer.tags(self._gazetteer.phrases(document), len(document.tokens))
+        tags = mark_terms(tags, self._lexicon.find(document))
         words, at = [], 0
         for term, _ in terms:
             words.append(document.token_span(at, at + len(term)))

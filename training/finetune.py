@@ -25,6 +25,7 @@ from detect_icd10cm.model.checkpoint import TOKENIZER, Linker, load_codeset, loa
 from detect_icd10cm.model.features import Priors
 from detect_icd10cm.model.gazetteer import GazetteerBuilder
 from detect_icd10cm.model.inputs import Pieces
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.load import load_network
 from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.trained import TrainedModel
@@ -37,9 +38,10 @@ from training.calibrate import calibrate_ranker, choices_of, choose_thresholds, 
 from training.data import read_training_notes
 from training.examples import ExampleMaker
 from training.joint import TrainingData, train_joint
-from training.measure import measure
+from training.measure import held_choices, load_choices, measure, save_choices
 from training.model_card import write_model_card
 from training.overlap import refuse_overlap
+from training.rank import fit_ranker
 from training.restore import wrap_network
 from training.settings import FinetuneSettings, read_finetune_settings
 from training.tagger import embeddings_of, tag_note, train_tagger
@@ -47,6 +49,8 @@ from training.write import write_checkpoint
 
 # Fewer held-out mentions than this say too little to calibrate on; the checkpoint's own calibration stays.
 _MIN_TO_CALIBRATE = 200
+# Fewer mentions left out of the first epochs than this don't make a better ranker than the checkpoint's own.
+_MIN_TO_RANK = 1000
 
 
 def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output: Path, base: Path) -> Path:
@@ -63,16 +67,12 @@ def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output:
     """
     config = read_config(base)
     codeset = load_codeset(base, config)
-    shuffled = list(notes)
-    random.Random(settings.seed).shuffle(shuffled)  # noqa: S311 - no secret
-    n_held = max(1, round(settings.held_out * len(shuffled)))
-    held, kept = shuffled[:n_held], shuffled[n_held:]
-    if not kept:
-        raise ModelError(f"found {len(notes)} labelled notes, expected two at least: one chooses the thresholds")
+    held, kept = split_notes(notes, settings)
     model = load_network(base)
     tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
     linker = grow_linker(load_linker(base, codeset.billable_codes()), codeset, kept)
-    maker = ExampleMaker(codeset, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
+    lexicon = LexiconModel(codeset)
+    maker = ExampleMaker(lexicon, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
     examples = [maker.from_note(note, own=True) for note in kept]
     if linker.tagger is not None and settings.tagger.epochs:
         table, pairs = embeddings_of(model), zip(kept, examples, strict=True)
@@ -82,14 +82,22 @@ def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output:
     name = settings.name or f"{config['name']}-finetuned"
 
     def wrap(trained: DetectModel) -> TrainedModel:
-        return wrap_network(copy.deepcopy(trained), codeset, linker, tokenizer, name)
+        return wrap_network(copy.deepcopy(trained), lexicon, linker, tokenizer, name)
 
-    data = TrainingData(examples, examples, [], [])
+    n_later = round(settings.joint.held_out * len(kept)) if settings.joint.held_out_epochs else 0
+    data = TrainingData(examples[n_later:], examples, [], [])
+    path = output / "choices.npz"
 
     def evaluate(trained: DetectModel) -> dict[str, float]:
         return measure(wrap(trained), held)
 
-    train_joint(model, data, maker, settings.joint, output, settings.seed, evaluate, report=_say)
+    def note_choices(trained: DetectModel) -> None:
+        save_choices(path, held_choices(wrap(trained), kept[:n_later]))
+
+    train_joint(model, data, maker, settings.joint, output, settings.seed, evaluate, note_choices, report=_say)
+    later = load_choices(path) if n_later else []
+    if len(later) >= _MIN_TO_RANK:
+        linker = dataclasses.replace(linker, ranker=fit_ranker(later, settings.rank, settings.seed))
     model.config.name = name
     chosen = choose_thresholds(wrap(model), held)
     model.config.outside_bias, model.config.tagger_share = chosen.outside_bias, chosen.tagger_share
@@ -103,6 +111,22 @@ def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output:
     (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
     write_model_card(folder)
     return folder
+
+
+def split_notes(
+    notes: Sequence[AnnotatedNote], settings: FinetuneSettings
+) -> tuple[list[AnnotatedNote], list[AnnotatedNote]]:
+    """Return the notes that choose the thresholds, and those that are learned from.
+
+    Raises:
+        ModelError: If there are too few.
+    """
+    shuffled = list(notes)
+    random.Random(settings.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    n_held = max(1, round(settings.held_out * len(shuffled)))
+    if n_held >= len(shuffled):
+        raise ModelError(f"found {len(notes)} labelled notes, expected two at least: one chooses the thresholds")
+    return shuffled[:n_held], shuffled[n_held:]
 
 
 def grow_linker(linker: Linker, codeset: CodeSet, notes: Sequence[AnnotatedNote]) -> Linker:

@@ -16,12 +16,14 @@ from detect_icd10cm.errors import ModelError
 class DataSettings:
     """Where the files are; relative paths start at the folder of the YAML file.
 
-    ``lexicons`` is the folder that holds ``lexicons/`` and ``reference/``; without it the code set's terms are used.
+    ``folder`` holds ``lexicons/``, ``reference/`` and the texts of ``standoff`` annotations; without it the code set's
+    own terms are used.
     """
 
     train: tuple[str, ...] = ()
+    standoff: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
-    lexicons: str | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,10 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneSettings:
-    """A fine-tuning: the part of the notes held out, and how long all heads and the word tagger go on learning."""
+    """A fine-tuning: the part of the notes held out, and how long all heads, word tagger and ranker go on learning.
+
+    The ranker is fitted anew on the notes that ``joint`` leaves out of its first epochs, if they are enough.
+    """
 
     name: str = ""
     seed: int = 7
@@ -128,6 +133,7 @@ class FinetuneSettings:
         default_factory=lambda: JointSettings(epochs=4, held_out_epochs=0, terms=0, learning_rate=5e-5)
     )
     tagger: TaggerSettings = field(default_factory=lambda: TaggerSettings(epochs=2))
+    rank: RankSettings = field(default_factory=RankSettings)
 
 
 def read_finetune_settings(path: Path) -> FinetuneSettings:

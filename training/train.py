@@ -29,8 +29,10 @@ from torch import nn
 from tqdm import tqdm
 
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.errors import ModelError
 from detect_icd10cm.model.checkpoint import Linker
 from detect_icd10cm.model.inputs import Pieces
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.tagger import Tagger
 from detect_icd10cm.model.trained import TrainedModel
@@ -55,6 +57,7 @@ from training.overlap import refuse_overlap
 from training.rank import Choice, fit_ranker, untrained_ranker
 from training.restore import wrap_network
 from training.settings import RunSettings, read_settings, resolve
+from training.standoff import read_standoff
 from training.tagger import embeddings_of, tag_note, train_tagger
 from training.terms import Term, stream_terms
 from training.write import write_checkpoint
@@ -76,20 +79,25 @@ def train(settings: RunSettings, base: Path) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     codeset = CodeSet.load(settings.release)
+    folder = resolve(settings.data.folder, base) if settings.data.folder else None
     train_notes = _read(settings.data.train, base, codeset)
+    if settings.data.standoff:
+        if folder is None:
+            raise ModelError("data: found standoff without folder, expected the folder that holds the notes' texts")
+        for path in settings.data.standoff:
+            train_notes += read_standoff(resolve(path, base), folder, codeset)
     dev_notes = _read(settings.data.dev, base, codeset)
     refuse_overlap((one.note for one in train_notes), (one.note for one in dev_notes))
-    lexicons = resolve(settings.data.lexicons, base) if settings.data.lexicons else None
-    terms = list(stream_terms(codeset, lexicons))
-    run = _Run(settings, base, output, codeset, terms, lexicons)
+    terms = list(stream_terms(codeset, folder))
+    run = _Run(settings, base, output, codeset, terms, folder)
     model, tokenizer = run.start_network()
     gazetteer = build_gazetteer(codeset, terms, train_notes)
     linker = Linker(gazetteer, count_priors(codeset, train_notes), sided_siblings(codeset), untrained_ranker())
     choices = run.train_network(model, tokenizer, linker, train_notes, dev_notes)
     linker = dataclasses.replace(linker, ranker=fit_ranker(choices, settings.rank, settings.seed), tagger=run.tagger)
-    folder = run.finish(model, tokenizer, linker, dev_notes)
-    _say(f"{folder}: done in {(time.monotonic() - started) / 60:.1f} minutes")
-    return folder
+    checkpoint = run.finish(model, tokenizer, linker, dev_notes)
+    _say(f"{checkpoint}: done in {(time.monotonic() - started) / 60:.1f} minutes")
+    return checkpoint
 
 
 class _Run:
@@ -102,14 +110,15 @@ class _Run:
         output: Path,
         codeset: CodeSet,
         terms: Sequence[Term],
-        lexicons: Path | None,
+        folder: Path | None,
     ) -> None:
         self._settings = settings
         self._base = base
         self._output = output
         self._codeset = codeset
+        self._lexicon = LexiconModel(codeset)
         self._terms = terms
-        self._lexicons = lexicons
+        self._folder = folder
         self.tagger: Tagger | None = None
 
     def start_network(self) -> tuple[DetectModel, Tokenizer]:
@@ -131,7 +140,7 @@ class _Run:
             rng = random.Random(settings.seed)  # noqa: S311 - no secret
             with tqdm(total=settings.adapt.steps, desc="adapt", file=sys.stderr) as bar:
                 adapt_encoder(
-                    embed, [encoder, projection], group_terms(self._terms, self._lexicons), settings.adapt, rng,
+                    embed, [encoder, projection], group_terms(self._terms, self._folder), settings.adapt, rng,
                     lambda _, loss: _advance(bar, loss),
                 )  # fmt: skip
             encoder.eval()
@@ -147,7 +156,7 @@ class _Run:
     ) -> list[Choice]:  # fmt: skip
         """Train all heads and return the held-out mentions with their candidates."""
         settings = self._settings
-        maker = ExampleMaker(self._codeset, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
+        maker = ExampleMaker(self._lexicon, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
         notes = list(train_notes)
         random.Random(settings.seed).shuffle(notes)  # noqa: S311 - no secret
         n_held = round(settings.joint.held_out * len(notes))
@@ -162,7 +171,7 @@ class _Run:
             save_choices(path, held_choices(wrap_copy(trained), held))
 
         def wrap_copy(trained: DetectModel) -> TrainedModel:
-            return wrap_network(copy.deepcopy(trained), self._codeset, linker, tokenizer, settings.name)
+            return wrap_network(copy.deepcopy(trained), self._lexicon, linker, tokenizer, settings.name)
 
         def evaluate(trained: DetectModel) -> dict[str, float]:
             return measure(wrap_copy(trained), dev_notes)
@@ -185,7 +194,7 @@ class _Run:
         folder.mkdir(exist_ok=True)
 
         def wrapped() -> TrainedModel:
-            return wrap_network(copy.deepcopy(model), self._codeset, linker, tokenizer, self._settings.name)
+            return wrap_network(copy.deepcopy(model), self._lexicon, linker, tokenizer, self._settings.name)
 
         if dev_notes:
             chosen = choose_thresholds(wrapped(), dev_notes)

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-# The name of the model that needs no checkpoint.
-LEXICON = "lexicon"
+# The name of the checkpoint that comes with the package, and that of the model that needs none.
+BASE, LEXICON = "base", "lexicon"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,17 +25,19 @@ from detect_icd10cm.model.gazetteer import (
     Usage,
 )
 from detect_icd10cm.text.document import Document
-from detect_icd10cm.types import ASSERTIONS
+from detect_icd10cm.types import ASSERTIONS, Mention
 
 EVIDENCE = (
     "exact count", "exact share", "exact other count", "exact title", "exact inclusion", "exact lexicon", "part share",
     "part term", "around share", "around term", "similarity", "logit behind best", "reciprocal rank", "sided",
     "personal map", "family map", "category code", "guessed here", "category guessed here", "same words guess",
-    "episode", "longer mention",
+    "episode", "longer mention", "lexicon code", "lexicon score", "lexicon extent", "lexicon category",
+    "lexicon candidate",
 )  # fmt: skip
 (
     EXACT, SHARE, OTHER, EXACT_TITLE, EXACT_INCLUSION, EXACT_LEXICON, PART, PART_TERM, AROUND, AROUND_TERM, SIMILARITY,
     BEHIND, RANK, SIDED, PERSONAL, RELATIVE, CATEGORY, GUESSED, CATEGORY_GUESSED, SAME_WORDS, EPISODE, LONGER,
+    SAID, SAID_SCORE, SAID_EXTENT, SAID_CATEGORY, SAID_CANDIDATE,
 ) = range(len(EVIDENCE))  # fmt: skip
 
 _MENTION_SOURCES = (CURRENT, HISTORICAL, FAMILY)
@@ -69,7 +72,10 @@ class Similar(NamedTuple):
 
 @dataclass(slots=True)
 class Linkable:
-    """A mention to be linked: its tokens (end exclusive), key, words, assertion probabilities, similar codes."""
+    """A mention to be linked: its tokens (end exclusive), key, words, assertion probabilities, similar codes.
+
+    ``side``, ``guess``, ``said`` (what the lexicon model finds there) and ``rows`` are filled in by ``CandidateMaker``.
+    """
 
     first: int
     last: int
@@ -79,6 +85,7 @@ class Linkable:
     similar: Sequence[Similar]
     side: int = NO_SIDE
     guess: str = ""
+    said: Mention | None = None
     rows: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -105,14 +112,16 @@ class CandidateMaker:
         document: Document,
         phrases: Sequence[Phrase],
         mentions: Sequence[Linkable],
+        said: Sequence[Mention],
         own: Own | None = None,
     ) -> None:
-        """Fill ``side``, ``guess`` and ``rows`` of a note's mentions.
+        """Fill in what a note's mentions may mean.
 
         Args:
             document: The note.
             phrases: Its known phrases.
             mentions: Its mentions.
+            said: What the lexicon model finds in it.
             own: The note's own share in what was learned, left out while training.
         """
         for mention in mentions:
@@ -120,6 +129,8 @@ class CandidateMaker:
             self._add_exact(mention, own.evidence if own else None)
             self._add_phrases(mention, phrases, own.evidence if own else None)
             self._add_similar(mention)
+            mention.said = _overlapped(document, mention, said)
+            self._add_said(document, mention)
             mention.guess = self._guess(mention)
         guesses = Counter(mention.guess for mention in mentions if mention.guess)
         for mention in mentions:
@@ -182,12 +193,24 @@ class CandidateMaker:
             row = self._row(mention, similar.code)
             row[SIMILARITY], row[BEHIND], row[RANK] = similar.similarity, similar.behind, 1 / (rank + 1)
 
+    def _add_said(self, document: Document, mention: Linkable) -> None:
+        """Add what the lexicon model links these words to."""
+        said = mention.said
+        if said is None:
+            return
+        same = _extent(document, mention) == (said.start, said.end)
+        row = self._row(mention, said.code)
+        row[SAID], row[SAID_SCORE], row[SAID_EXTENT] = 1.0, said.score, float(same)
+        for candidate in said.candidates:
+            self._row(mention, candidate.code)[SAID_CANDIDATE] = 1.0
+
     @staticmethod
     def _guess(mention: Linkable) -> str:
         def evidence(item: tuple[str, list[float]]) -> tuple[float, str]:
             code, row = item
             terms = 0.3 * (row[EXACT_TITLE] + row[EXACT_INCLUSION] + row[EXACT_LEXICON])
-            return (row[EXACT] * row[SHARE] + terms + 0.3 * row[PART] + 0.5 * row[RANK] * row[SIMILARITY], code)
+            said = 0.5 * row[SAID] + 0.5 * row[SAID_EXTENT]
+            return (row[EXACT] * row[SHARE] + terms + said + 0.3 * row[PART] + 0.5 * row[RANK] * row[SIMILARITY], code)
 
         return max(mention.rows.items(), key=evidence)[0] if mention.rows else ""
 
@@ -251,6 +274,7 @@ class CandidateMaker:
                 + 1.5 * row[RANK] * row[SIMILARITY]
                 + 0.5 * row[OTHER]
                 + row[SIDED]
+                + 1.5 * row[SAID]
             )
 
         return [
@@ -263,7 +287,9 @@ class CandidateMaker:
         categories: Counter[str] = Counter()
         for code, count in guesses.items():
             categories[code[:3]] += count
+        category = mention.said.code[:3] if mention.said else ""
         for code, row in mention.rows.items():
+            row[SAID_CATEGORY] = float(code[:3] == category)
             mine = int(mention.guess == code)
             row[GUESSED] = math.log1p(guesses.get(code, 0) - mine)
             same_category = categories.get(code[:3], 0) - int(mention.guess[:3] == code[:3])
@@ -289,6 +315,24 @@ def find_side(document: Document, first: int, last: int) -> int:
         if tokens[i].text in _BREAKS_SIDE:
             break
     return NO_SIDE
+
+
+def _extent(document: Document, mention: Linkable) -> tuple[int, int]:
+    return document.tokens[mention.first].start, document.tokens[mention.last - 1].end
+
+
+def _overlapped(document: Document, mention: Linkable, said: Sequence[Mention]) -> Mention | None:
+    """Return the lexicon's mention that shares most characters with a mention, if any does."""
+    start, end = _extent(document, mention)
+    at = bisect_right(said, start, key=lambda other: other.end)
+    best, most = None, 0
+    for other in said[at:]:
+        if other.start >= end:
+            break
+        shared = min(end, other.end) - max(start, other.start)
+        if shared > most:
+            best, most = other, shared
+    return best
 
 
 def _group(assertions: Sequence[float]) -> int:

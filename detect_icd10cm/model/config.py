@@ -7,8 +7,8 @@ from typing import Any
 from transformers import AutoConfig, PretrainedConfig
 from transformers.models.bert.configuration_bert import BertConfig
 
-from detect_icd10cm.model.gazetteer import N_TAGS
 from detect_icd10cm.model.inputs import N_SECTIONS
+from detect_icd10cm.model.tags import N_TAGS
 
 
 class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]

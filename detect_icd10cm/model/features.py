@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
-from detect_icd10cm.model.candidates import EVIDENCE, EXACT, SHARE, SIMILARITY, Linkable
+from detect_icd10cm.model.candidates import EVIDENCE, EXACT, SAID_EXTENT, SAID_SCORE, SHARE, SIMILARITY, Linkable
 from detect_icd10cm.model.facts import FLAGS, NO_SIDE, SIDE_NOT_STATED, make_facts
 from detect_icd10cm.model.gazetteer import phrase_key, word_ids
 from detect_icd10cm.model.inputs import N_SECTIONS, Array, section_id
@@ -23,7 +23,10 @@ _OF_CODE = (
     "probability of kind", "title words in mentions", "share of chapter", "share of block", "share of chapter nearby",
 )  # fmt: skip
 _CROSSED = ("family history", "personal history", "status")
-_OF_MENTION = ("has exact", "log exact", "words", "best similarity", "candidates", "healing words")
+_OF_MENTION = (
+    "has exact", "log exact", "words", "best similarity", "candidates", "healing words", "lexicon finds it",
+    "lexicon finds just it",
+)  # fmt: skip
 FEATURES = (
     *EVIDENCE, *_OF_CODE, *FLAGS, *(f"{flag} x {assertion}" for flag in _CROSSED for assertion in ASSERTIONS),
     *_OF_MENTION, *ASSERTIONS, *KINDS, *(f"section {i}" for i in range(N_SECTIONS)),
@@ -231,7 +234,10 @@ def _of_mention(document: Document, mention: Linkable, kind: Array, evidence: Ar
     place = np.zeros(N_SECTIONS, np.float32)
     place[section_id(document.section_at(document.tokens[mention.first].start))] = 1.0
     best = evidence.max(0) if len(evidence) else np.zeros(len(EVIDENCE), np.float32)
-    own = (best[SHARE] > 0, best[EXACT], len(mention.words), best[SIMILARITY], math.log(max(1, len(evidence))), healing)
+    own = (
+        best[SHARE] > 0, best[EXACT], len(mention.words), best[SIMILARITY], math.log(max(1, len(evidence))), healing,
+        best[SAID_SCORE], best[SAID_EXTENT],
+    )  # fmt: skip
     shared: Array = np.concatenate([np.array(own, np.float32), mention.assertions, kind, place], dtype=np.float32)
     return shared
 

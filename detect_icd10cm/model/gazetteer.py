@@ -31,7 +31,7 @@ _SKIPPED_MARKS = frozenset(",-/'’\"")
 
 # Tags of a word: outside any known phrase, or first or later word of one by how often training notes annotate it.
 SELDOM, SOMETIMES, MOSTLY, UNSEEN = range(4)
-N_TAGS = 9
+N_PHRASE_TAGS = 9
 
 Evidence = Mapping[tuple[str, int], float]
 

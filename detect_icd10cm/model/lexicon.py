@@ -37,7 +37,10 @@ class LexiconModel:
 
     def detect(self, document: Document) -> tuple[Mention, ...]:
         """Return a note's mentions in order of place, one for each term that ``find`` gives; none overlap."""
-        matches = self.find(document)
+        return self.link(document, self.find(document))
+
+    def link(self, document: Document, matches: Sequence[Match]) -> tuple[Mention, ...]:
+        """Return the mentions of terms that ``find`` gave: asserted, and with codes."""
         tokens = document.tokens
         spans = [(tokens[m.first].start, tokens[m.last - 1].end, m.meanings[0].code) for m in matches]
         asserted = self._assertion.assert_spans(document, spans)

@@ -11,6 +11,7 @@ import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model import BASE
 from detect_icd10cm.model.checkpoint import (
     ENCODER_ONNX,
     SCALE,
@@ -22,6 +23,7 @@ from detect_icd10cm.model.checkpoint import (
     unpack,
 )
 from detect_icd10cm.model.inputs import Array, Framing, Pieces
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.runtime import Runtime
 from detect_icd10cm.model.terms import TermIndex
 from detect_icd10cm.model.trained import ModelParts, TrainedModel
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from detect_icd10cm.model.modeling import DetectModel
 
 RuntimeName = Literal["auto", "onnx", "torch"]
+# The checkpoint that comes with the package; a folder, since graphs are opened by path.
+BASE_FOLDER = Path(__file__).parent / BASE
 _WORDS = "encoder.embeddings.word_embeddings.weight"
 
 
@@ -63,7 +67,7 @@ def load_model(folder: Path, runtime: RuntimeName = "auto", codeset: CodeSet | N
     category = "category_embedding.weight"
     index = TermIndex.from_weights({**packed, category: unpack(packed, category)}, codeset.billable_codes())
     pieces = Pieces(tokenizer, settings["newline_id"])
-    parts = ModelParts(pieces, index, linker)
+    parts = ModelParts(pieces, index, linker, LexiconModel(codeset))
     framing = Framing(**{name: settings[name] for name in Framing.__dataclass_fields__})
     return TrainedModel(settings["name"], codeset, framing, _make_runtime(folder, packed, settings, runtime), parts)
 

@@ -11,14 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.codes.lexicon import Match
 from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
 from detect_icd10cm.model.checkpoint import Linker
 from detect_icd10cm.model.decode import decode_spans
 from detect_icd10cm.model.features import FeatureMaker
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, Phrase, phrase_key, word_ids
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.runtime import ReadNote, Runtime, pool_spans, read_notes
 from detect_icd10cm.model.tagger import average_pieces
+from detect_icd10cm.model.tags import mark_terms
 from detect_icd10cm.model.terms import TermIndex
 from detect_icd10cm.model.words import word_features
 from detect_icd10cm.text.assertion import AssertionRules
@@ -36,6 +39,7 @@ class ModelParts:
     pieces: Pieces
     terms: TermIndex
     linker: Linker
+    lexicon: LexiconModel
 
 
 @dataclass(slots=True)
@@ -48,6 +52,13 @@ class LinkedSpan:
     kinds: Array
     codes: list[str]
     features: Array
+
+
+class _Known(NamedTuple):
+    """The phrases that a note has, and the terms of the lexicon that stand for findings in it."""
+
+    phrases: Sequence[Phrase]
+    terms: Sequence[Match]
 
 
 class _Scores(NamedTuple):
@@ -132,16 +143,16 @@ class TrainedModel:
             own: Each note's own share in what was learned, while training.
         """
         shares = own or [None] * len(documents)
-        phrases = [self._parts.linker.gazetteer.phrases(document) for document in documents]
-        notes, read = self._read(documents, phrases, shares)
+        known = [self._look_up(document) for document in documents]
+        notes, read = self._read(documents, known, shares)
         if spans is None:
             mixed = self._mix(documents, notes, read)
             spans = [decode_spans(scores, self._framing.outside_bias) for scores in mixed]
         scored = self._score(documents, notes, read, spans, shares)
         return [
-            self._link(document, own_phrases, note_spans, note_scores, share)
-            for document, own_phrases, note_spans, note_scores, share in zip(
-                documents, phrases, spans, scored, shares, strict=True
+            self._link(document, own_known, note_spans, note_scores, share)
+            for document, own_known, note_spans, note_scores, share in zip(
+                documents, known, spans, scored, shares, strict=True
             )
         ]
 
@@ -150,8 +161,8 @@ class TrainedModel:
 
         The first are the span head's, the second the word tagger's, None where the model has none.
         """
-        phrases = [self.gazetteer.phrases(document) for document in documents]
-        notes, read = self._read(documents, phrases, [None] * len(documents))
+        known = [self._look_up(document) for document in documents]
+        notes, read = self._read(documents, known, [None] * len(documents))
         return [
             (log_softmax(reading.labels), self._tag(document, note))
             for document, note, reading in zip(documents, notes, read, strict=True)
@@ -176,19 +187,22 @@ class TrainedModel:
         return tagger.score(word_features(document, note.tags[first], note.sections[first]), vectors)
 
     def _read(
-        self, documents: Sequence[Document], phrases: Sequence[Sequence[Phrase]], own: Sequence[Own | None]
+        self, documents: Sequence[Document], known: Sequence[_Known], own: Sequence[Own | None]
     ) -> tuple[list[EncodedNote], list[ReadNote]]:
-        notes = [self._encode(*item) for item in zip(documents, phrases, own, strict=True)]
+        notes = [self._encode(*item) for item in zip(documents, known, own, strict=True)]
         windows = [
             make_windows(note, document.sentences, self._framing.window, self._framing.margin)
             for note, document in zip(notes, documents, strict=True)
         ]
         return notes, read_notes(self._runtime, list(zip(notes, windows, strict=True)), self._framing)
 
-    def _encode(self, document: Document, phrases: Sequence[Phrase], own: Own | None) -> EncodedNote:
-        n_tokens = len(document.tokens)
-        known = (own.evidence, own.usage) if own else (None, None)
-        return encode_note(document, self._parts.linker.gazetteer.tags(phrases, n_tokens, *known), self._parts.pieces)
+    def _look_up(self, document: Document) -> _Known:
+        return _Known(self.gazetteer.phrases(document), self._parts.lexicon.find(document))
+
+    def _encode(self, document: Document, known: _Known, own: Own | None) -> EncodedNote:
+        left_out = (own.evidence, own.usage) if own else (None, None)
+        tags = self.gazetteer.tags(known.phrases, len(document.tokens), *left_out)
+        return encode_note(document, mark_terms(tags, known.terms), self._parts.pieces)
 
     def _score(
         self, documents: Sequence[Document], notes: Sequence[EncodedNote], read: Sequence[ReadNote],
@@ -224,7 +238,7 @@ class TrainedModel:
         return [ASSERTIONS.index(said.assertion) for said in self._rules.assert_spans(document, asked)]
 
     def _link(
-        self, document: Document, phrases: Sequence[Phrase], spans: Sequence[Span], scores: _Scores,
+        self, document: Document, known: _Known, spans: Sequence[Span], scores: _Scores,
         own: Own | None,
     ) -> list[LinkedSpan]:  # fmt: skip
         if not spans:
@@ -236,7 +250,8 @@ class TrainedModel:
             start, end = _characters(document, first, last)
             words = word_ids(document.text[start:end])
             mentions.append(Linkable(first, last, sum(words), frozenset(words), assertions[i].tolist(), similar[i]))
-        self._candidates.fill(document, phrases, mentions, own)
+        said = self._parts.lexicon.link(document, known.terms)
+        self._candidates.fill(document, known.phrases, mentions, said, own)
         made = self._features.make(document, mentions, kinds, own.codes if own else None)
         return [
             LinkedSpan(span, int(scores.rules[i]), assertions[i], kinds[i], codes, features)
