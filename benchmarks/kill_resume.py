@@ -1,6 +1,6 @@
 """Kill `detect` at random moments, call it again, and hold the outcome against that of a run nobody disturbed.
 
-    python benchmarks/kill_resume.py NOTES [--kills 50] [--limit 2000] [--model lexicon]
+    python benchmarks/kill_resume.py NOTES [--kills 50] [--limit 2000] [--model lexicon] [--workers N]
 
 Of each format in turn, runs are killed (SIGKILL) after a random time until as many kills as asked for have hit a run
 that was at work; then one goes on to its end, and output and rejects must be byte for byte those of the reference.
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--limit", type=int, default=2000)
     parser.add_argument("--model", default="lexicon")
+    parser.add_argument("--workers", type=int, default=1, help="of the runs that are killed; the reference has one")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     chance = random.Random(asked.seed)  # noqa: S311 - no secret
@@ -36,10 +37,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             command = command_for(asked.notes, asked.model, asked.limit)
             begin = time.monotonic()
-            finish([*command, "-o", f"{folder}/whole.{suffix}"])
+            finish([*command, "--workers", "1", "-o", f"{folder}/whole.{suffix}"])
             seconds = time.monotonic() - begin
             output = Path(folder, f"out.{suffix}")
-            killed = [*command, "-o", str(output)]
+            killed = [*command, "--workers", str(asked.workers), "-o", str(output)]
             for _ in range(min(KILLS_A_ROUND, asked.kills - n_kills)):
                 n_kills += kill_after(seconds * chance.uniform(0.1, 0.95), killed)
             n_went_on += "going on after" in finish(killed)

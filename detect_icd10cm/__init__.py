@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from detect_icd10cm.notes.read import read_notes
     from detect_icd10cm.notes.table import to_dataframe
     from detect_icd10cm.notes.write import write_results
+    from detect_icd10cm.parallel import ParallelDetector
     from detect_icd10cm.types import Mention, Note, NoteResult, Reject
 
 # Where each public name lives; it is imported when first asked for, so that `import detect_icd10cm` stays light.
@@ -25,6 +26,7 @@ _HOMES = {
     "Note": "types",
     "NoteError": "errors",
     "NoteResult": "types",
+    "ParallelDetector": "parallel",
     "Reject": "types",
     "RulesError": "errors",
     "normalize_code": "codes.codeset",
@@ -43,6 +45,7 @@ __all__ = [
     "Note",
     "NoteError",
     "NoteResult",
+    "ParallelDetector",
     "Reject",
     "RulesError",
     "normalize_code",

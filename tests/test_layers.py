@@ -19,7 +19,7 @@ FLOORS = (
     ("codes", "text", "notes", "metrics"),
     ("model",),
     ("rules",),
-    ("detector",),
+    ("detector", "parallel", "frames"),
     ("evaluation",),
     ("display", "cli", "spark", "serve"),
 )

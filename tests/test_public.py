@@ -42,6 +42,7 @@ PUBLIC = {
     "Note",
     "NoteError",
     "NoteResult",
+    "ParallelDetector",
     "Reject",
     "RulesError",
     "normalize_code",

@@ -26,7 +26,7 @@ from detect_icd10cm.model.features import Priors
 from detect_icd10cm.model.gazetteer import GazetteerBuilder
 from detect_icd10cm.model.inputs import Pieces
 from detect_icd10cm.model.lexicon import LexiconModel
-from detect_icd10cm.model.load import load_network
+from detect_icd10cm.model.load import BASE_FOLDER, load_network
 from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.notes.gold import GoldIssue
@@ -53,14 +53,16 @@ _MIN_TO_CALIBRATE = 200
 _MIN_TO_RANK = 1000
 
 
-def finetune(settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output: Path, base: Path) -> Path:
+def finetune(
+    settings: FinetuneSettings, notes: Sequence[AnnotatedNote], output: Path, base: Path = BASE_FOLDER
+) -> Path:
     """Write a checkpoint that has learned from notes too and return its folder.
 
     Args:
         settings: The run.
         notes: Labelled notes, their codes of the checkpoint's release.
         output: Folder of the run; the checkpoint is ``checkpoint`` in it.
-        base: The checkpoint to start from.
+        base: The checkpoint to start from; the packaged one by default.
 
     Raises:
         ModelError: If the base is no checkpoint, or there are too few notes to hold one out.
@@ -166,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     parser.add_argument(
         "--test", type=Path, help="labelled notes that the model will be measured on: none may be in --train"
     )
-    parser.add_argument("--start", type=Path, required=True, help="folder of the checkpoint to start from")
+    parser.add_argument("--start", type=Path, default=BASE_FOLDER, help="checkpoint to start from; the packaged one")
     options = parser.parse_args(arguments)
     settings = read_finetune_settings(options.config)
     codeset = load_codeset(options.start, read_config(options.start))

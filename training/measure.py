@@ -1,21 +1,33 @@
-"""How good a model is on labelled notes, and what it proposes for their mentions."""
+"""How good a model is on labelled notes, and what it proposes for their mentions.
+
+``python -m training.measure dev.jsonl [--model base] [--seen train.jsonl] [--runtime auto]`` prints the figures of a
+checkpoint, or of the lexicon model.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.metrics.spans import PRF, match_spans, score_spans
+from detect_icd10cm.model import BASE, LEXICON
 from detect_icd10cm.model.candidates import Own
 from detect_icd10cm.model.gazetteer import note_usage
 from detect_icd10cm.model.inputs import Array
+from detect_icd10cm.model.lexicon import LexiconModel
+from detect_icd10cm.model.load import BASE_FOLDER, RuntimeName, load_model
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
 from training.calibrate import expected_calibration_error
+from training.data import read_training_notes
 from training.examples import own_counts, token_spans
 from training.joint import METRIC
 from training.rank import Choice
@@ -23,12 +35,18 @@ from training.rank import Choice
 _NOTES_AT_ONCE = 8
 
 
-def measure(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> dict[str, float]:
+def measure(
+    model: TrainedModel | LexiconModel, notes: Sequence[AnnotatedNote], seen: Collection[str] | None = None
+) -> dict[str, float]:
     """Return the figures of a model on labelled notes.
 
     F1 of mentions by overlap, by exact span, with category and with code; then, on mentions paired by overlap, how
-    often code and assertion are right, and how well the code's score says so. A code is seen when a training note has
-    it.
+    often code and assertion are right, and how well the code's score says so.
+
+    Args:
+        model: The model.
+        notes: Labelled notes.
+        seen: The codes that count as seen; those of the model's training notes when None.
     """
     if not notes:
         return {}
@@ -42,7 +60,9 @@ def measure(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> dict[str, fl
             totals = {name: total + getattr(scores, name) for name, total in totals.items()}
             pairs += [(note.mentions[g], mentions[p]) for g, p in match_spans(note.mentions, mentions)]
     figures = {f"{name}_f1": total.f1 for name, total in totals.items()}
-    figures |= _measure_pairs(pairs, model.seen_codes)
+    if seen is None:
+        seen = model.seen_codes if isinstance(model, TrainedModel) else ()
+    figures |= _measure_pairs(pairs, seen)
     figures[METRIC] = figures["overlap_f1"] + figures["exact_f1"]
     return figures
 
@@ -108,6 +128,29 @@ def load_choices(path: Path) -> list[Choice]:
     return [Choice(f, c.tolist(), g) for f, c, g in zip(features, codes, gold, strict=True)]
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the figures of a model on labelled notes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notes", type=Path, help="labelled notes")
+    parser.add_argument("--model", default=BASE, help="base, lexicon, or the folder of a checkpoint")
+    parser.add_argument("--seen", type=Path, help="notes whose codes count as seen, instead of the training notes")
+    parser.add_argument("--runtime", choices=get_args(RuntimeName), default="auto")
+    options = parser.parse_args(arguments)
+    if options.model == LEXICON:
+        model: TrainedModel | LexiconModel = LexiconModel(CodeSet.load())
+    else:
+        model = load_model(BASE_FOLDER if options.model == BASE else Path(options.model), options.runtime)
+    seen = None
+    if options.seen:
+        seen = {m.code for note in read_training_notes(options.seen, model.codeset) for m in note.mentions}
+    figures = measure(model, list(read_training_notes(options.notes, model.codeset)), seen)
+    sys.stdout.write("".join(f"{name:22} {value:.4f}\n" for name, value in figures.items()))
+
+
 def _own_share(model: TrainedModel, document: Document, note: AnnotatedNote, spans: Sequence[tuple[int, int]]) -> Own:
     usage = note_usage(model.gazetteer.phrases(document), len(document.tokens), spans)
     return Own(own_counts(note), usage, Counter(mention.code for mention in note.mentions))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack, nullcontext
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +27,13 @@ from detect_icd10cm.model import LEXICON
 
 if TYPE_CHECKING:
     from detect_icd10cm.cli.output import Target
+    from detect_icd10cm.notes.streams import Source
     from detect_icd10cm.types import NoteResult, Reject
+
+# From so many bytes of notes on, some thousand notes, further processes gain more than their start takes.
+_WORTH_WORKERS = 4 * 2**20
+# What reads, writes and hands over keeps so many busy.
+_MOST_WORKERS = 8
 
 
 class SettingName(StrEnum):
@@ -62,7 +69,11 @@ def detect(
     ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of text files.")] = "utf-8",
     model: Annotated[
-        str, typer.Option(help="What finds the mentions: lexicon, or the folder of a trained checkpoint.")
+        str,
+        typer.Option(
+            help="What finds the mentions: base, the trained model; lexicon, terms and rules, less often right but "
+            "many times faster; or the folder of a checkpoint."
+        ),
     ] = LEXICON,
     release: Annotated[
         str | None, typer.Option(help="Code set for notes without an encounter date, such as 2026-04.")
@@ -75,6 +86,18 @@ def detect(
     ] = 0.95,
     rules: Annotated[
         Path | None, typer.Option(help="A folder of procedure files that join, or replace, the packaged ones.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many processes detect. By itself: with the lexicon and some MiB of notes one a core, at most "
+            f"{_MOST_WORKERS}; else 1, since an encoder uses all cores.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds that a note may take; one that takes longer is listed with the rejects."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take no more than so many notes.")] = None,
     restart: Annotated[
@@ -110,15 +133,26 @@ def detect(
         if not target.is_whole:
             with loading(quiet=quiet):
                 from detect_icd10cm.detector import Detector
+                from detect_icd10cm.parallel import ParallelDetector
 
-                detector = Detector.from_pretrained(
-                    model, release=release, setting=setting.value, accept_threshold=accept_at, rules=rules
+                n_workers = workers or _choose_workers(notes.source, model)
+                load = partial(
+                    Detector.from_pretrained,
+                    model,
+                    release=release,
+                    setting=setting.value,
+                    accept_threshold=accept_at,
+                    rules=rules,
                 )
-            remaining = islice(notes, target.n_read, limit)
+                if n_workers == 1 and timeout is None:
+                    detector: Detector | ParallelDetector = load()
+                else:
+                    detector = opened.enter_context(ParallelDetector(load, workers=n_workers, timeout=timeout))
+            results = detector.stream(islice(notes, target.n_read, limit))
             # Results that are printed there say enough of the progress.
             shows = not quiet and sys.stderr.isatty() and (output is not None or not sys.stdout.isatty())
-            with progress(remaining, notes.source, limit, target.n_read) if shows else nullcontext(remaining) as shown:
-                stopped_by = _write_all(detector.stream(shown), target, can_resume=identity is not None)
+            with progress(results, notes.source, limit, target.n_read) if shows else nullcontext(results) as shown:
+                stopped_by = _write_all(shown, target, can_resume=identity is not None)
             if stopped_by is not None:
                 typer.echo(f"stopped after {target.n_read:,} notes; the same command goes on from there", err=True)
                 raise typer.Exit(128 + stopped_by)
@@ -128,7 +162,7 @@ def detect(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _write_all(results: Iterator[NoteResult | Reject], target: Target, can_resume: bool) -> int | None:
+def _write_all(results: Iterable[NoteResult | Reject], target: Target, can_resume: bool) -> int | None:
     """Write results; return a signal that asked to stop, once that loses nothing, None at the end of the results."""
     with stop_requests() if can_resume else nullcontext(StopRequest()) as request:
         for result in results:
@@ -136,6 +170,15 @@ def _write_all(results: Iterator[NoteResult | Reject], target: Target, can_resum
             if request.signal is not None and target.can_stop:
                 return request.signal
     return None
+
+
+def _choose_workers(source: Source, model: str) -> int:
+    """Return how many processes gain time."""
+    from detect_icd10cm.parallel import count_cores
+
+    if model != LEXICON or sum(path.stat().st_size for path in source.files) < _WORTH_WORKERS:
+        return 1
+    return min(count_cores(), _MOST_WORKERS)
 
 
 def _renamed(columns: list[str] | None) -> dict[str, str]:

@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Predict the gold notes with it first: lexicon, or the folder of a checkpoint."),
+        typer.Option(help="Predict the gold notes with it first: base, lexicon, or the folder of a checkpoint."),
     ] = None,
     gold_format: Annotated[
         str | None, typer.Option(help="jsonl, codiesp, mdace, brat or csv, where the name does not say it.")

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from detect_icd10cm.notes.streams import Source
-    from detect_icd10cm.types import Note, Reject
+    from detect_icd10cm.types import NoteResult, Reject
 
-    NoteIterator = Iterator[Note | Reject]
+    Results = Iterator[NoteResult | Reject]
 
 EXIT_SOME_FAILED = 1
 EXIT_WRONG_USAGE = 2
@@ -77,12 +77,12 @@ def signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def progress(notes: Iterator[Note | Reject], source: Source, limit: int | None, n_done: int) -> Iterator[NoteIterator]:
+def progress(results: Results, source: Source, limit: int | None, n_done: int) -> Iterator[Results]:
     """Show on standard error how many notes have gone through, how fast, and the time left.
 
     Args:
-        notes: Those still to do.
-        source: Where they come from.
+        results: What the notes still to do give.
+        source: Where the notes come from.
         limit: How many there are at most, with those done.
         n_done: How many an earlier run has done.
     """
@@ -99,9 +99,9 @@ def progress(notes: Iterator[Note | Reject], source: Source, limit: int | None, 
         task = bar.add_task("", total=source.total if limit is None else limit, n_notes=n_done, speed=0.0)
         start = time.monotonic()
 
-        def counted() -> NoteIterator:
-            for n_notes, note in enumerate(notes, start=n_done + 1):
-                yield note  # what follows runs when the next one is asked for, so when this one is done
+        def counted() -> Results:
+            for n_notes, result in enumerate(results, start=n_done + 1):
+                yield result
                 speed = (n_notes - n_done) / max(time.monotonic() - start, 1e-9)
                 completed = source.done() if limit is None else n_notes
                 bar.update(task, completed=completed, n_notes=n_notes, speed=speed)

@@ -37,11 +37,13 @@ BASE_FOLDER = Path(__file__).parent / BASE
 _WORDS = "encoder.embeddings.word_embeddings.weight"
 
 
-def load_model(folder: Path, runtime: RuntimeName = "auto", codeset: CodeSet | None = None) -> TrainedModel:
+def load_model(
+    folder: Path = BASE_FOLDER, runtime: RuntimeName = "auto", codeset: CodeSet | None = None
+) -> TrainedModel:
     """Return a checkpoint ready to detect with.
 
     Args:
-        folder: The checkpoint.
+        folder: The checkpoint; the packaged one by default.
         runtime: ``"onnx"`` runs the exported graphs on the CPU, ``"torch"`` the network itself, on a GPU where there is
             one; ``"auto"`` takes onnxruntime where graphs and package are there.
         codeset: The release to give codes of; the checkpoint's own when None.
