@@ -10,7 +10,8 @@ Course = Literal["chronic", "acute"]
 
 # How far from the finding, in characters, its course is looked for; never beyond its sentence.
 _REACH = 120
-_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|\n")
+# The dot of "E. coli" ends nothing.
+_SENTENCE_END = re.compile(r"(?:[!?;]|(?<!\b[A-Z])\.|\.(?!\s[a-z]))(?=\s|$)|\n")
 
 _COURSE_WORD = re.compile(
     r"\b(?:(?P<chronic>chronic(?:ally)?|long[- ]?standing|long[- ]term|persist(?:ent|ently|ing)|on-?going|"

@@ -112,6 +112,11 @@ def _is_present(mention: Mention) -> bool:
     return mention.assertion == "present" or (mention.assertion == "historical" and mention.code.startswith("Z"))
 
 
+def _is_uncertain(mention: Mention) -> bool:
+    """Return whether the patient may have it now; a status that is only possible is an operation to come."""
+    return mention.assertion == "possible" and mention.kind != "status"
+
+
 def _name_better(indication: Indication, procedure: Procedure, linked: Sequence[Indication]) -> Indication:
     """Name the siblings that the same findings support, where the indication is one that they serve better."""
     rule = next(one for one in procedure.indications if one.id == indication.indication)
@@ -169,7 +174,7 @@ def _link(procedure: Procedure, note: _NoteFindings) -> Iterator[Indication]:
 def _take_up(named: Iterable[tuple[EvidenceRule, _Finding]], note: _NoteFindings) -> Iterator[_Hit]:
     for rule, finding in named:
         certain = _is_present(finding.mention)
-        if not (certain or finding.mention.assertion == "possible") or not note.meets(rule, finding.mention):
+        if not (certain or _is_uncertain(finding.mention)) or not note.meets(rule, finding.mention):
             continue
         doubt = "" if certain else _UNCERTAIN
         if rule.course:

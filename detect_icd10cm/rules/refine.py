@@ -1,4 +1,4 @@
-"""More specific codes by the words around a finding, never invented: side, episode, trimester, stage (I.B.2)."""
+"""More specific codes by the words around a finding, never invented: side, episode, stage (I.B.2)."""
 
 from __future__ import annotations
 
@@ -38,34 +38,35 @@ _EPISODES = (
     ("K", re.compile(r"\bnon-?union\b", re.IGNORECASE)),
     ("P", re.compile(r"\bmal-?union\b", re.IGNORECASE)),
     ("G", re.compile(r"\bdelayed (?:healing|union)\b", re.IGNORECASE)),
-    ("D", re.compile(r"\b(?:healing|healed|follow-?up|subsequent encounter|aftercare|cast removal)\b", re.IGNORECASE)),
+    (
+        "D",
+        re.compile(
+            # What is to come is none: "follow-up in two weeks".
+            r"\b(?:healing|healed|subsequent encounter|aftercare|rehabilitation (?:after|following)|"
+            r"post-? ?op(?:erative)? (?:visit|check)|"
+            r"(?:follow-?up|(?:cast|suture|staple) removal)(?! (?:in|with|at|as|by|appointment)\b))\b",
+            re.IGNORECASE,
+        ),
+    ),
     ("B", re.compile(r"\b(?:open|compound)\b", re.IGNORECASE)),
 )
-_WEEKS = re.compile(
-    r"\b(\d{1,2})(?: ?(?:\d/7|[+-] ?\d))?[- ]weeks?(?:'|[- ])*(?:gestation\w*|pregnan\w*|intrauterine|IUP|EGA)|"
-    r"\b(?:gestation|gestational age|EGA|IUP)\b[^.\n]{0,25}?\b(\d{1,2})(?: ?\d/7)?[- ]weeks?",
-    re.IGNORECASE,
-)
-_TRIMESTERS = (("first", 0, 13), ("second", 14, 27), ("third", 28, 42))
-
-_OVER = (*(f"O0{n}" for n in range(9)), *(f"O{n}" for n in range(85, 93)))
-
 _SIDE_SAID = "{side} side said beside the finding: {old} became this code (I.B.13)"
 _EPISODE_SAID = "{old} became this code by the words on healing or episode in its sentence (I.C.19.a, I.C.19.c)"
-_TRIMESTER_SAID = "{weeks} weeks of gestation: {old} became this code (I.C.15.a.3)"
-_WEEKS_SAID = "{weeks} weeks of gestation said in the note (I.C.21.c.11)"
 _DETAIL_SAID = "the finding's sentence says more than {old} (I.B.2)"
 
 
 def refine_codes(draft: Draft) -> None:
     """Change codes to the more specific ones that the note's own words ask for."""
-    if not draft.document.text:
-        return
     for code in draft:
+        refine_code(draft, code)
+
+
+def refine_code(draft: Draft, code: str) -> None:
+    """Change one code to the more specific one that the words around its mentions ask for."""
+    if draft.document.text:
         new = _refine_detail(draft, code)
         new = _refine_side(draft, new)
         _refine_episode(draft, new)
-    _refine_trimester(draft)
 
 
 def _refine_detail(draft: Draft, code: str) -> str:
@@ -127,11 +128,18 @@ def find_sides(codeset: CodeSet, code: str) -> Mapping[str, str]:
     if "unspecified" not in title or code not in codeset:
         return {}
     parent = codeset.parent(code)
-    tail = code[-1] if len(code) == _SEVENTH_LENGTH else ""
-    above = codeset.parent(parent) if tail and parent else parent
-    if above is None:
+    if parent is None:
         return {}
-    family = {codeset.title(one): one for one in _below(codeset, above, tail)}
+    above = codeset.parent(parent)
+    # The side is the last character, or the last but one: ahead of an episode, or of the depth of an ulcer.
+    families = [] if len(code) == _SEVENTH_LENGTH else [_below(codeset, parent, "")]
+    families += [_below(codeset, above, code[-1])] if above else []
+    return next(filter(None, (_match_sides(codeset, title, family) for family in families)), {})
+
+
+def _match_sides(codeset: CodeSet, title: str, codes: list[str]) -> Mapping[str, str]:
+    """Return those of some codes whose title is the one given but for the side."""
+    family = {codeset.title(one): one for one in codes}
     places = [match.start() for match in re.finditer("unspecified", title)]
     found = {}
     for side in SIDES:
@@ -179,26 +187,3 @@ def _refine_episode(draft: Draft, code: str) -> None:
         if draft.codeset.is_billable(new) and _find_nearest(draft, code, pattern) is not None:
             draft.change(code, new, _EPISODE_SAID.format(old=code))
             return
-
-
-def _refine_trimester(draft: Draft) -> None:
-    pregnancy = [code for code in draft if code.startswith("O")]
-    weeks = {int(match[1] or match[2]) for match in _WEEKS.finditer(draft.document.text)} if pregnancy else set()
-    if len(weeks) != 1:
-        return
-    week = weeks.pop()
-    trimester = next((name for name, low, high in _TRIMESTERS if low <= week <= high), None)
-    for code in pregnancy if trimester else ():
-        title = draft.codeset.title(code)
-        parent = draft.codeset.parent(code)
-        if "unspecified trimester" not in title or parent is None:
-            continue
-        wanted = title.replace("unspecified trimester", f"{trimester} trimester")
-        new = next((one for one in draft.codeset.children(parent) if draft.codeset.title(one) == wanted), None)
-        if new:
-            draft.change(code, new, _TRIMESTER_SAID.format(weeks=week, old=code))
-    # Not after an abortive outcome or a birth (I.C.21.c.11).
-    over = any(code.startswith(_OVER) for code in pregnancy)
-    if not over and not any(code.startswith("Z3A") for code in draft):
-        mentions = sorted({i for code in draft if code.startswith("O") for i in draft.entries[code].mentions})
-        draft.add(f"Z3A.{week:02d}", mentions, _WEEKS_SAID.format(weeks=week))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.rules import stated
+from detect_icd10cm.rules.aftercare import drop_aftercare_of_injuries
 from detect_icd10cm.rules.chapters import (
     drop_expected_pain,
     drop_history_of_current_cancer,
@@ -21,7 +22,8 @@ from detect_icd10cm.rules.draft import Draft, Entry
 from detect_icd10cm.rules.encounters import add_reason_of_encounter
 from detect_icd10cm.rules.flags import FLAGS, Flag, flag_codes
 from detect_icd10cm.rules.long_term import add_long_term_drugs
-from detect_icd10cm.rules.partners import complete_pairs
+from detect_icd10cm.rules.partners import add_partners, complete_pairs
+from detect_icd10cm.rules.pregnancy import code_pregnancy
 from detect_icd10cm.rules.refine import refine_codes
 from detect_icd10cm.rules.sequence import order_codes
 from detect_icd10cm.rules.specificity import replace_unspecific
@@ -36,17 +38,20 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     state_codes,
     refine_codes,
     replace_unspecific,
+    add_partners,
     combine_codes,
     replace_unspecific,
+    code_pregnancy,
     drop_lesser_injuries,
     drop_history_of_current_cancer,
     drop_expected_pain,
     drop_lone_body_mass,
     drop_integral_symptoms,
     drop_unsettled_findings,
+    drop_aftercare_of_injuries,
+    add_reason_of_encounter,
     drop_irrelevant_history,
     add_long_term_drugs,
-    add_reason_of_encounter,
     complete_pairs,
 )
 _ONCE = "stated {n} times, reported once (I.B.12)"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from detect_icd10cm.rules.chapters import PAIN_ENCOUNTER
+from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft, Entry
 from detect_icd10cm.rules.instructions import find_note, is_manifestation
-from detect_icd10cm.rules.partners import SEVERE_SEPSIS
+from detect_icd10cm.rules.partners import SEVERE_SEPSIS, is_sepsis
 from detect_icd10cm.rules.patterns import parse_patterns
 from detect_icd10cm.types import KINDS
 
 _DIAGNOSIS_SECTIONS = frozenset({"assessment", "diagnosis"})
 _EXTERNAL_CAUSES = ("V", "W", "X", "Y")
+_OBSTETRIC = "O"
 _FIRST = {
     "inpatient": "listed first: first diagnosis of the assessment or diagnosis list (II)",
     "outpatient": "listed first: first diagnosis of the assessment or diagnosis list (IV.G)",
@@ -31,8 +36,22 @@ _ONLY_FIRST = parse_patterns(
 )  # fmt: skip
 _ALSO_ELSEWHERE = ("Z00.6", "Z52.9")
 _ONLY_FIRST_SAID = "listed first: it may be reported only so (I.C.21.c.15)"
+_OBSTETRIC_FIRST = "listed first: chapter 15 goes ahead of the other chapters (I.C.15.a.1)"
+# Infections of one place, which stand behind the sepsis that the patient was admitted with.
+_LOCALIZED = parse_patterns(
+    "G00-G03", "I33-", "J09-J18", "J20-J22", "J69.0", "J85-J86", "K35-", "K57.0-", "K57.2-", "K57.4-", "K57.8-", "K65-",
+    "K81.0", "K83.09", "L02-L04", "L08-", "M00-", "M46.2-", "M86-", "N10", "N12", "N13.6", "N30-", "N34-", "N39.0",
+    "N41-", "N45-", "N70-N77", "A04-", "A09", "U07.1",
+)  # fmt: skip
+_LATER = re.compile(
+    r"\b(?:became septic|went into septic|(?:hospital|admission|post-?operative) day|"
+    r"(?:during|later in) (?:the|his|her|this) (?:hospital )?(?:stay|course|hospitali[sz]ation|admission)|"
+    r"(?:not|without) [^.]{0,20}on admission|after admission|subsequent(?:ly)?|then developed|later developed)\b",
+    re.IGNORECASE,
+)
+_LOCALIZED_BEHIND = "listed behind {code}: a localized infection beside the sepsis of the admission (I.C.1.d.4)"
 _BEHIND = "listed behind {code}: {note} (I.A.13, I.A.17, I.B.7)"
-_AHEAD = "listed first: {code} must follow it (I.A.13)"
+_AHEAD = "listed first: {code} must follow it ({section})"
 _NEVER_FIRST = "never listed first (I.A.13, I.C.1.d.3); the note names no cause of it that could be"
 
 
@@ -40,7 +59,9 @@ def order_codes(draft: Draft) -> list[Entry]:
     """Return the entries of a draft, first-listed first; those that notes put behind others stand behind them."""
     pain = _find_pain(draft)
     only_first = _find_only_first(draft)
-    chosen = only_first or draft.reason or pain or _find_first(draft)
+    obstetric = [code for code in draft if code.startswith(_OBSTETRIC)]
+    reason = _find_first(draft, obstetric) if obstetric else draft.reason or pain or _find_first(draft, draft)
+    chosen = only_first or reason
     ranked = sorted(draft, key=lambda code: (code != chosen, *_rank(draft, code)))
     ahead = {code: _find_ahead(draft, code) for code in ranked}
     ordered: dict[str, None] = {}
@@ -63,12 +84,15 @@ def _explain_first(draft: Draft, first: str, chosen: str | None, pain: str | Non
         entry.note(_REASON_FIRST)
     elif first == pain:
         entry.note(_PAIN_FIRST)
+    elif first.startswith(_OBSTETRIC) and any(not code.startswith((_OBSTETRIC, "Z")) for code in draft):
+        entry.note(_OBSTETRIC_FIRST)
     elif chosen is None:
         entry.note(_ELSE_FIRST[draft.setting])
     elif first == chosen:
         entry.note(_FIRST[draft.setting])
     else:
-        entry.note(_AHEAD.format(code=chosen))
+        section = "I.C.1.d.3, I.C.1.d.4" if is_sepsis(draft, first) else "I.A.13"
+        entry.note(_AHEAD.format(code=chosen, section=section))
 
 
 def _place(code: str, ahead: dict[str, dict[str, str]], ordered: dict[str, None], waiting: set[str]) -> None:
@@ -82,7 +106,7 @@ def _place(code: str, ahead: dict[str, dict[str, str]], ordered: dict[str, None]
 
 def _find_ahead(draft: Draft, code: str) -> dict[str, str]:
     """Return the codes of the draft that notes put ahead of a code, each with the note."""
-    found = {}
+    found = _find_sepsis(draft, code)
     is_for_pain = bool(PAIN_ENCOUNTER.search(draft.document.text)) if code.startswith("G89") else False
     for other in draft:
         if other == code or other.startswith(_EXTERNAL_CAUSES) or other.startswith("Z"):
@@ -98,6 +122,22 @@ def _find_ahead(draft: Draft, code: str) -> dict[str, str]:
             found[other] = note
             draft.entries[code].note(_BEHIND.format(code=other, note=note))
     return found
+
+
+def _find_sepsis(draft: Draft, code: str) -> dict[str, str]:
+    """Return the sepsis that goes ahead of a localized infection: none that the note lets come later (I.C.1.d.4)."""
+    if not any(pattern.matches(code) for pattern in _LOCALIZED):
+        return {}
+    found = [other for other in draft if other != code and is_sepsis(draft, other) and not _came_later(draft, other)]
+    for other in found:
+        draft.entries[code].note(_LOCALIZED_BEHIND.format(code=other))
+    return dict.fromkeys(found, "")
+
+
+def _came_later(draft: Draft, code: str) -> bool:
+    text = draft.document.text
+    sentences = [find_sentence(text, m.start, m.end) for m in draft.mentions_of(code)] if text else []
+    return any(_LATER.search(text, *sentence) for sentence in sentences)
 
 
 def _find_pain(draft: Draft) -> str | None:
@@ -117,8 +157,8 @@ def _is_present(draft: Draft, i: int) -> bool:
     return draft.mentions[i].assertion == "present"
 
 
-def _find_first(draft: Draft) -> str | None:
-    """Return the code of the first diagnosis that stands under an assessment or diagnosis heading.
+def _find_first(draft: Draft, codes: Iterable[str]) -> str | None:
+    """Return the one of some codes that states the first diagnosis under an assessment or diagnosis heading.
 
     An uncertain one counts where it is coded, which is for inpatients (II.H).
     """
@@ -127,8 +167,8 @@ def _find_first(draft: Draft) -> str | None:
             continue
         if draft.section_of(mention) not in _DIAGNOSIS_SECTIONS:
             continue
-        for code, entry in draft.entries.items():
-            if i in entry.mentions and not code.startswith((*_EXTERNAL_CAUSES, "Z")):
+        for code in codes:
+            if i in draft.entries[code].mentions and not code.startswith((*_EXTERNAL_CAUSES, "Z")):
                 return code
     return None
 
@@ -138,8 +178,9 @@ def _rank(draft: Draft, code: str) -> tuple[int, int, int, int]:
     mentions = draft.entries[code].mentions
     first = min(mentions, default=len(draft.mentions))
     if code.startswith(_EXTERNAL_CAUSES):
-        return 2, 0, 0, first
+        return 3, 0, 0, first
     sections = draft.sections_of(code)
     place = 0 if sections & FINAL_SECTIONS else 2 if sections <= {"past_medical_history"} else 1
     kind = min((KINDS.index(draft.mentions[i].kind) for i in mentions), default=KINDS.index("status"))
-    return int(code.startswith("Z")), place, kind, first
+    chapter = 0 if code.startswith(_OBSTETRIC) else 2 if code.startswith("Z") else 1
+    return chapter, place, kind, first

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from detect_icd10cm.codes.history import family_code, history_code
+from detect_icd10cm.rules.aftercare import subsequent_code
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft
+from detect_icd10cm.rules.patterns import parse_patterns
 from detect_icd10cm.rules.validity import find_successor
 from detect_icd10cm.types import Mention
 
@@ -34,8 +36,26 @@ _CONCERNS = (
     ("Z84.8", ""),
 )  # fmt: skip
 
-# Past infections, and conditions of blood, nerves, eyes, lungs, gut, skin, joints and urinary tract.
-_PASSES = ("Z86.1", "Z86.2", "Z86.6", "Z87.0", "Z87.1", "Z87.2", "Z87.3", "Z87.4")
+# Past infections, conditions of blood, nerves, eyes, lungs, gut, skin, joints and urinary tract, and injuries.
+_PASSES = ("Z86.1", "Z86.2", "Z86.6", "Z87.0", "Z87.1", "Z87.2", "Z87.3", "Z87.4", "Z87.828")
+
+# Poisonings, effects of drugs, and complications of care: no injuries, which is all that there is a history code of.
+_NO_HISTORY = parse_patterns("T36-T50", "T80-T88")
+
+# An injury of the past that is still cared for, and one that is over.
+_INJURY = parse_patterns("S00-S99", "M80-", "M84-", "T20-T25")
+_SEVENTH_LENGTH = 8  # with the dot
+_HEALING = re.compile(
+    r"\bhealing\b|\bfollow-?up (?:of|for)\b|\baftercare\b|\b(?:days?|weeks?) (?:ago|out|after|post)\b|"
+    r"\b(?:in|out of) (?:a |the |his |her )?(?:cast|splint|brace|sling)\b",
+    re.IGNORECASE,
+)
+_OVER = re.compile(
+    r"\b(?:healed|resolved|history of|h/o|remote|(?:months?|years?) ago|in (?:19|20)\d\d)\b", re.IGNORECASE
+)
+
+_FOLLOW_UP = ("Z08", "Z09")
+_TREATED_BEFORE = ("Z85", "Z86", "Z87")
 
 _ALLERGY_STATUS = ("Z88", "Z91.0")
 
@@ -43,6 +63,7 @@ _PRESENT = "documented as present, coded as far as the note describes it (I.B.2)
 _UNCERTAIN = "uncertain diagnosis of an inpatient at discharge, coded as if established (II.H, III.C)"
 _HISTORY = "condition of the past, reported by its history or status code (I.C.21.c.4)"
 _TREATED = "resolved during the stay, in which it was treated, coded as the condition that it was (III)"
+_UNDER_CARE = "an injury that is still healing, coded as one under care behind its treatment (I.C.19.a, I.C.21.c.7)"
 _FAMILY = "condition of a relative, reported by its family-history code (I.C.21.c.4)"
 
 
@@ -96,6 +117,11 @@ def _find_code(mention: Mention, draft: Draft) -> tuple[str, str] | None:
         treated = _find_treated(mention, section, draft)
         if treated:
             return treated, _TREATED
+        healing = _find_healing(mention, draft)
+        if healing:
+            return healing, _UNDER_CARE
+        if any(pattern.matches(mention.code) for pattern in _NO_HISTORY):
+            return None
         code = history_code(mention.code, draft.codeset)
         return (code, _HISTORY) if code else None
     if mention.assertion == "family":
@@ -121,16 +147,30 @@ def _find_treated(mention: Mention, section: str | None, draft: Draft) -> str | 
     return next((c for c in codes if c[0] not in "CZ" and c != past == history_code(c, draft.codeset)), None)
 
 
+def _find_healing(mention: Mention, draft: Draft) -> str | None:
+    """Return the code, of a subsequent encounter, of an injury of the past that is still cared for, or None."""
+    text = draft.document.text
+    low, high = find_sentence(text, mention.start, mention.end) if text else (0, 0)
+    if not _HEALING.search(text, low, high) or _OVER.search(text, low, high):
+        return None
+    for code in (mention.code, *(candidate.code for candidate in mention.candidates)):
+        is_injury = len(code) == _SEVENTH_LENGTH and any(pattern.matches(code) for pattern in _INJURY)
+        if is_injury and code[-1] != "S":
+            return subsequent_code(code, draft.codeset)
+    return None
+
+
 def drop_irrelevant_history(draft: Draft) -> None:
     """Take out history that does not bear on the care of the patient (III.A, IV.J).
 
     That it bears is taken from its standing in the assessment, for a relative's condition also from a present
     condition of the same chapter, and always for a cancer, and for a past condition that is not among those which
-    pass without a trace.
+    pass without a trace; and what a visit is the follow-up of is told by its history (I.C.21.c.8).
     """
     chapters = {code[0] for code in draft.diagnoses}
+    is_follow_up = draft.reason in _FOLLOW_UP
     for code in draft:
-        if draft.sections_of(code) & FINAL_SECTIONS:
+        if draft.sections_of(code) & FINAL_SECTIONS or (is_follow_up and code.startswith(_TREATED_BEFORE)):
             continue
         if draft.is_stated_as(code, "family"):
             concerned = next((letters for prefix, letters in _CONCERNS if code.startswith(prefix)), None)

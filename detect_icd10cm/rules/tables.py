@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
 from detect_icd10cm.packaged import packaged_file, read_yaml
 from detect_icd10cm.rules.patterns import CodePattern, PatternIndex
 from detect_icd10cm.rules.schema import Pattern, Patterns, Slug, Strict, Text, Texts, any_of
+from detect_icd10cm.types import Setting
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -33,6 +34,34 @@ class Combination(Strict):
     to: str
     drops: tuple[Pattern, ...] = ()
     guideline: Text
+
+
+class Partner(Strict):
+    """A code that the classification asks for beside another; see the head of ``partners.yaml``."""
+
+    id: Slug
+    of: Patterns
+    add: str
+    guideline: Text
+    doubt: Text
+    unless: tuple[Pattern, ...] = ()
+    words: tuple[Text, ...] = ()
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str] | None:
+        """The words as one pattern of whole words; None where there are none."""
+        return any_of(self.words) if self.words else None
+
+
+class Obstetric(Strict):
+    """A condition that chapter 15 has a code for, by time; see the head of ``pregnancy.yaml``."""
+
+    id: Slug
+    of: Patterns
+    by: dict[Literal["pregnancy", "childbirth", "puerperium"], str]
+    unless: Patterns
+    guideline: Text
+    drops: tuple[Pattern, ...] = ()
 
 
 class Drug(Strict):
@@ -65,12 +94,19 @@ class Encounter(Strict):
     guideline: Text
     needs: tuple[Pattern, ...] = ()
     unless: tuple[Pattern, ...] = ()
+    about: tuple[Text, ...] = ()
+    setting: Setting | None = None
     ages: tuple[int, int] | None = None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The cues as one pattern of whole words."""
         return any_of(self.cues)
+
+    @cached_property
+    def about_pattern(self) -> re.Pattern[str] | None:
+        """What the cue's sentence has to speak of, as one pattern of whole words; None where it may be anything."""
+        return any_of(self.about) if self.about else None
 
 
 class Detail(Strict):
@@ -119,6 +155,18 @@ def load_combinations() -> tuple[Combination, ...]:
 def index_combinations() -> PatternIndex[int]:
     """Return the places, in ``load_combinations``, of the rows whose first group a code belongs to."""
     return PatternIndex((pattern, place) for place, row in enumerate(load_combinations()) for pattern in row.when[0])
+
+
+@cache
+def load_partners() -> PatternIndex[Partner]:
+    """Load ``coding/partners.yaml``: the rows of each code that asks for another."""
+    return PatternIndex((pattern, row) for row in _load("partners.yaml", Partner) for pattern in row.of)
+
+
+@cache
+def load_pregnancy() -> PatternIndex[Obstetric]:
+    """Load ``coding/pregnancy.yaml``: the row of each condition."""
+    return PatternIndex((pattern, row) for row in _load("pregnancy.yaml", Obstetric) for pattern in row.of)
 
 
 @cache
