@@ -46,6 +46,9 @@ _STARTS = 3
 # How long a process that has closed its pipe may take to end, in seconds.
 _GRACE = 5.0
 
+# What numpy, torch and our onnxruntime sessions take their number of threads from.
+_THREADS = "OMP_NUM_THREADS"
+
 # Started anew, not forked: a fork of a process with threads may hang. The same on every system.
 _SPAWN = multiprocessing.get_context("spawn")
 _STARTING = Lock()
@@ -78,7 +81,9 @@ class ParallelDetector:
         Raises:
             DetectError: If the detector can't be loaded.
         """
-        self._workers = [_Worker(load, timeout) for _ in range(workers or count_cores())]
+        n_workers = workers or count_cores()
+        n_threads = max(1, count_cores() // n_workers)
+        self._workers = [_Worker(load, timeout, n_threads) for _ in range(n_workers)]
         self._workers[0].start()  # alone, so that an empty cache is filled once
         self._idle: LifoQueue[_Worker] = LifoQueue()  # those last at work first: others start when none is idle
         for worker in reversed(self._workers):
@@ -135,8 +140,8 @@ class _LostError(Exception):
 class _Worker:
     """A process with a detector in it, and its successors."""
 
-    def __init__(self, load: Callable[[], Detector], timeout: float | None) -> None:
-        self._load, self._timeout = load, timeout
+    def __init__(self, load: Callable[[], Detector], timeout: float | None, n_threads: int) -> None:
+        self._load, self._timeout, self._n_threads = load, timeout, n_threads
         self._process: multiprocessing.context.SpawnProcess | None = None
         self._is_stopped = False
 
@@ -161,7 +166,7 @@ class _Worker:
             if self._is_stopped:
                 raise CancelledError
             self._process = _SPAWN.Process(target=_serve, args=(theirs, self._load), daemon=True)
-            with _interrupts_held():
+            with _interrupts_held(), _thread_limit(self._n_threads):
                 self._process.start()
 
     def stop(self) -> None:
@@ -235,6 +240,19 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _thread_limit(n_threads: int) -> Iterator[None]:
+    """Let a process that is started use so many threads for its arithmetic, where nothing is said already."""
+    if _THREADS in os.environ:
+        yield
+        return
+    os.environ[_THREADS] = str(n_threads)
+    try:
+        yield
+    finally:
+        del os.environ[_THREADS]
 
 
 def _serve(pipe: Connection, load: Callable[[], Detector]) -> None:

@@ -46,16 +46,18 @@ ICD-10-CM codes of release {config["release"]}.
 ## Model
 - Encoder: {encoder["model_type"]}, {encoder["num_hidden_layers"]} layers of width {encoder["hidden_size"]},
   started from `{start}` (all-MiniLM-L6-v2 is Apache-2.0).
-- Heads: spans (begin, inside, outside, mixed with a tagger over hashed words, share {config["tagger_share"]}),
+- Heads: spans (begin, inside, outside, mixed with a tagger over hashed words, share {config["tagger_share"]}; both read
+  where the lexicon finds terms),
   assertion (the cue rules' answer weighs {config["rule_weight"]}), kind, and a code head that compares a mention with
-  {config["n_terms"]} terms of all billable codes. A ranker weighs that with what training mentions, terms, sides,
-  sections and the note's other findings say; its scores are calibrated.
+  {config["n_terms"]} terms of all billable codes. A ranker weighs that with what the lexicon links the words to, and
+  what training mentions, terms, sides, sections and the note's other findings say; its scores are calibrated.
 - Licence: Apache-2.0, as the package.
 
 ## Data
-- {f"Notes: {sizes}. " if sizes else ""}Those of the base recipe are MTSamples notes, public samples with names changed.
-  **Silver labels**: a large language model annotated them once by a written guide; offsets and codes were checked by
-  machine, no human coder reviewed them.
+- {f"Notes: {sizes}. " if sizes else ""}Those of the base recipe are 2,161 notes of MTSamples, public samples with names
+  changed, and 207 of ACI-Bench (CC BY 4.0). **Silver labels**: large language models annotated them once by a written
+  guide, 372 before and 1,996 for this checkpoint; offsets and codes were checked by machine, no human coder reviewed
+  them.
 - Terms: ICD-10-CM titles, inclusion terms and Neoplasm Table (US public domain), our own synonyms (Apache-2.0), Disease
   Ontology (CC0), NCIt and Mondo (CC BY 4.0), abbreviation senses of Vanderbilt and Stetson et al. (CC BY 4.0).
 
@@ -73,7 +75,8 @@ calibrated score and a decision to accept or review.
 ## Limits
 - Not a medical device; no claim may be sent on its word alone.
 - Trained on transcribed US notes of one collection; other styles, languages and abbreviations will do worse.
-- Figures are against silver labels, so they measure agreement with one annotator that is itself not always right.
+- Figures are against silver labels, so they measure agreement with one annotator that is itself not always right. Two
+  annotations of the same notes agree at 0.95 (mentions, by overlap) and 0.86 (mentions and codes).
 - A code that no training note has is found far less often than one that many have.
 - The table of known phrases holds words of the training mentions as hashes, never whole notes.
 """

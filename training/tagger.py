@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +127,17 @@ def train_tagger(
         report: Called with each epoch and its mean loss.
         start: A trained tagger to go on from, whose sizes then hold.
     """
+    with _one_thread():
+        return _train_tagger(notes, settings, seed, report, start)
+
+
+def _train_tagger(
+    notes: Sequence[TaggedNote],
+    settings: TaggerSettings,
+    seed: int,
+    report: Callable[[int, float], None],
+    start: Tagger | None,
+) -> Tagger:
     torch.manual_seed(seed)
     if start is not None:
         settings = dataclasses.replace(settings, dim=start.rows.shape[1], width=len(start.inner[0][1]))
@@ -155,6 +167,17 @@ def train_tagger(
         report(epoch, total / max(1, len(notes)))
     network.eval()
     return network.freeze()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: steps are so small that several wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
@@ -31,7 +33,7 @@ from tqdm import tqdm
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
 from detect_icd10cm.model.checkpoint import Linker
-from detect_icd10cm.model.inputs import Pieces
+from detect_icd10cm.model.inputs import Array, Pieces
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.tagger import Tagger
@@ -50,9 +52,10 @@ from training.assemble import (
 )
 from training.calibrate import calibrate_ranker, choices_of, choose_rule_weight, choose_thresholds, link_gold
 from training.data import read_training_notes
-from training.examples import ExampleMaker
+from training.examples import Example, ExampleMaker
 from training.joint import TrainingData, train_joint
 from training.measure import held_choices, load_choices, measure, save_choices
+from training.model_card import write_model_card
 from training.overlap import refuse_overlap
 from training.rank import Choice, fit_ranker, untrained_ranker
 from training.restore import wrap_network
@@ -177,14 +180,20 @@ class _Run:
             return measure(wrap_copy(trained), dev_notes)
 
         if settings.tagger.epochs:
-            pairs_of_notes = zip(notes, held_examples + kept_examples, strict=True)
-            table = embeddings_of(model)
-            tagged = [tag_note(Document(note.note.text), example, table) for note, example in pairs_of_notes]
-            self.tagger = train_tagger(
-                tagged, settings.tagger, settings.seed, lambda epoch, loss: _say(f"tagger, epoch {epoch}: {loss:.3f}")
-            )
+            self._train_tagger(notes, held_examples + kept_examples, embeddings_of(model))
         train_joint(model, data, maker, settings.joint, self._output, settings.seed, evaluate, note_choices, _say)
         return load_choices(path) if path.exists() else []
+
+    def _train_tagger(self, notes: Sequence[AnnotatedNote], examples: Sequence[Example], embeddings: Array) -> None:
+        path = self._output / "tagger.safetensors"
+        if path.exists():
+            self.tagger = Tagger.from_arrays(load_arrays(path))
+            return
+        pairs = zip(notes, examples, strict=True)
+        tagged = [tag_note(Document(note.note.text), example, embeddings) for note, example in pairs]
+        settings, seed = self._settings.tagger, self._settings.seed
+        self.tagger = train_tagger(tagged, settings, seed, lambda n, loss: _say(f"tagger, epoch {n}: {loss:.3f}"))
+        save_arrays(self.tagger.to_arrays(), path)
 
     def finish(
         self, model: DetectModel, tokenizer: Tokenizer, linker: Linker, dev_notes: Sequence[AnnotatedNote]
@@ -207,6 +216,7 @@ class _Run:
         figures = measure(wrapped(), dev_notes)
         record = {"settings": dataclasses.asdict(self._settings), "dev": figures}
         (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
+        write_model_card(folder)
         return folder
 
 

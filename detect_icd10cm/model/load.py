@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -45,15 +46,13 @@ def load_model(
     Args:
         folder: The checkpoint; the packaged one by default.
         runtime: ``"onnx"`` runs the exported graphs on the CPU, ``"torch"`` the network itself, on a GPU where there is
-            one; ``"auto"`` takes onnxruntime where graphs and package are there.
+            one; ``"auto"`` takes torch where it and a GPU are there, else the graphs if there are any.
         codeset: The release to give codes of; the checkpoint's own when None.
 
     Raises:
-        ModelError: If the folder is no checkpoint, its release is not installed or another than ``codeset``, or the
-            runtime's package is missing.
+        ModelError: If the folder is no checkpoint, its release is not installed or another than ``codeset``, or torch
+            is needed and missing.
     """
-    _need("tokenizers", "model")
-    _need("safetensors", "model")
     settings = read_config(folder)
     if codeset is not None and codeset.release != settings["release"]:
         raise ModelError(
@@ -87,25 +86,34 @@ def load_network(folder: Path) -> DetectModel:
 
 def _make_runtime(folder: Path, packed: dict[str, Array], settings: Mapping[str, Any], name: RuntimeName) -> Runtime:
     has_graphs = (folder / ENCODER_ONNX).is_file()
-    if name == "onnx" or (name == "auto" and has_graphs and find_spec("onnxruntime")):
+    if name == "onnx" or (name == "auto" and has_graphs and not _has_gpu()):
         if not has_graphs:
             raise ModelError(f"{folder}: found no {ENCODER_ONNX}; run: python -m training.export {folder}")
-        _need("onnxruntime", "model")
         from detect_icd10cm.model.onnx import OnnxRuntime
 
         names = [n for n in packed if n.endswith(("embeddings.weight", "embedding.weight", "tag_bias.weight"))]
         weights = {n: unpack(packed, n) for n in names if n != _WORDS}
         rows = packed[_WORDS]
         return OnnxRuntime(folder, weights, rows, packed.get(_WORDS + SCALE, np.ones(len(rows), np.float32)))
-    _need("torch", "train")
-    _need("transformers", "train")
+    _need_torch()
     from detect_icd10cm.model.runtime import TorchRuntime
 
     return TorchRuntime(load_network(folder))
 
 
-def _need(package: str, extra: str) -> None:
-    if find_spec(package) is None:
-        raise ModelError(
-            f"found no package {package}, which a checkpoint needs; run: pip install 'detect-icd10cm[{extra}]'"
-        )
+def _has_gpu() -> bool:
+    """Return whether torch can use a GPU; torch is imported, which takes seconds, only where a driver is installed."""
+    if not (which("nvidia-smi") and find_spec("torch")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _need_torch() -> None:
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise ModelError(
+                f"found no package {package}, which runs a checkpoint that has no graphs; "
+                "run: pip install 'detect-icd10cm[train]'"
+            )

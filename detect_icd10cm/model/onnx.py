@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,17 @@ class OnnxRuntime:
         weights: Its weights by name, word embeddings as int8 rows with ``word_scales``.
         word_rows: Word embeddings, int8, shape (vocabulary, size).
         word_scales: Scale of each row.
-        n_threads: Threads of a matrix product; all cores when 0.
+
+    A matrix product has as many threads as ``OMP_NUM_THREADS`` says, one a core where it says nothing.
     """
 
     windows_at_once = 1
 
-    def __init__(
-        self, folder: Path, weights: dict[str, Array], word_rows: Array, word_scales: Array, n_threads: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, weights: dict[str, Array], word_rows: Array, word_scales: Array) -> None:
         import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
         options.log_severity_level = 3
         providers = ["CPUExecutionProvider"]
         self._encoder: Any = onnxruntime.InferenceSession(str(folder / ENCODER_ONNX), options, providers)
