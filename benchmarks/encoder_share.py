@@ -60,9 +60,8 @@ def main() -> None:
         total = time.perf_counter() - started
         shares.append(timed.seconds / total)
         speeds.append(len(notes) / total)
-    print(
-        f"{len(notes)} notes, {statistics.median(speeds):.2f} notes/s, encoder {statistics.median(shares):.3f} of the time"
-    )
+    speed, share = statistics.median(speeds), statistics.median(shares)
+    print(f"{len(notes)} notes, {speed:.2f} notes/s, encoder {share:.3f} of the time")
 
 
 if __name__ == "__main__":
