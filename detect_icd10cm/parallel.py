@@ -79,9 +79,11 @@ class ParallelDetector:
                 within them, so that some ten seconds are the least that makes sense.
 
         Raises:
-            DetectError: If the detector can't be loaded.
+            DetectError: If there is to be no worker, or the detector can't be loaded.
         """
-        n_workers = workers or count_cores()
+        n_workers = count_cores() if workers is None else workers
+        if n_workers < 1:
+            raise DetectError(f"found {workers} workers, expected at least one")
         n_threads = max(1, count_cores() // n_workers)
         self._workers = [_Worker(load, timeout, n_threads) for _ in range(n_workers)]
         self._workers[0].start()  # alone, so that an empty cache is filled once
@@ -165,9 +167,14 @@ class _Worker:
         with _STARTING, theirs:
             if self._is_stopped:
                 raise CancelledError
-            self._process = _SPAWN.Process(target=_serve, args=(theirs, self._load), daemon=True)
-            with _interrupts_held(), _thread_limit(self._n_threads):
-                self._process.start()
+            process = _SPAWN.Process(target=_serve, args=(theirs, self._load), daemon=True)
+            try:
+                with _interrupts_held(), _thread_limit(self._n_threads):
+                    process.start()
+            except OSError as error:
+                self._pipe.close()
+                raise DetectError(f"a worker could not be started: {error.strerror}; try fewer workers") from error
+            self._process = process
 
     def stop(self) -> None:
         """Kill the process, which holds nothing that is worth keeping; it gets no successor."""
@@ -225,7 +232,7 @@ class _Worker:
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use; quotas of a container are not seen."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -40,5 +40,6 @@ def detect_dataframe(df: DataFrame, *, columns: Mapping[str, str] | None = None,
                 yield detect_table(table.slice(first, _ROWS), **options).to_pandas()
 
     # As strings all: pandas would make floats of whole numbers with gaps, and lose the last digits of long ids.
-    fields = [col(f"`{name}`").cast("string").alias(field) for field, name in find_columns(df.columns, columns).items()]
+    found = find_columns(df.columns, columns)
+    fields = [col(f"`{name.replace('`', '``')}`").cast("string").alias(field) for field, name in found.items()]
     return df.select(fields).mapInPandas(detect, from_arrow_schema(result_schema()))

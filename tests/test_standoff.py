@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import NoteError
 from detect_icd10cm.types import AnnotatedNote, Mention, Note
@@ -45,7 +46,8 @@ def test_other_texts_are_refused_without_quoting_them(
     write_standoff(tmp_path / "own.jsonl", [NOTE])
     with pytest.raises(NoteError, match=said) as raised:
         list(read_standoff(tmp_path / "own.jsonl", write_texts(tmp_path, text, note_id), codeset))
-    assert "fever" not in str(raised.value) and "line 1" in str(raised.value)
+    assert "fever" not in str(raised.value)
+    assert "line 1" in str(raised.value)
 
 
 def test_our_annotations_are_sound(codeset: CodeSet) -> None:

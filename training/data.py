@@ -26,10 +26,10 @@ from training.projection import Bitext, Reference, project_cases
 from training.terms import Term
 
 # Unlabelled notes are many: of those, anything near an evaluation note is left out.
-MAX_UNLABELLED_SHARE = 0.15
+MAX_TEXTS_SHARE = 0.15
 # Pieces of evidence further apart than this, in characters, are not one phrase any more.
 _MAX_HULL = 60
-_UNLABELLED = ("mtsamples/notes.jsonl", "aci_bench_notes.jsonl")
+_TEXTS = ("mtsamples/notes.jsonl", "aci_bench_notes.jsonl")
 
 
 def read_training_notes(path: Path, codeset: CodeSet, issues: list[GoldIssue] | None = None) -> Iterator[AnnotatedNote]:
@@ -110,13 +110,13 @@ def unlabelled_notes(folder: Path, exclude: Iterable[Note]) -> Iterator[Note]:
     index = OverlapIndex(exclude)
     for note in read_texts(folder):
         overlap = index.check(note)
-        if overlap is None or (overlap.share <= MAX_UNLABELLED_SHARE and overlap.run <= MAX_RUN):
+        if overlap is None or (overlap.share <= MAX_TEXTS_SHARE and overlap.run <= MAX_RUN):
             yield note
 
 
 def read_texts(folder: Path) -> Iterator[Note]:
     """Yield the texts of MTSamples and ACI-Bench in a data folder; a file that is missing is passed over."""
-    for name in _UNLABELLED:
+    for name in _TEXTS:
         path = folder / name
         for _, line in read_lines(path) if path.exists() else ():
             record = json.loads(line)

@@ -70,6 +70,7 @@ def finetune(
     config = read_config(base)
     codeset = load_codeset(base, config)
     held, kept = split_notes(notes, settings)
+    output.mkdir(parents=True, exist_ok=True)
     model = load_network(base)
     tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
     linker = grow_linker(load_linker(base, codeset.billable_codes()), codeset, kept)
@@ -96,7 +97,9 @@ def finetune(
     def note_choices(trained: DetectModel) -> None:
         save_choices(path, held_choices(wrap(trained), kept[:n_later]))
 
-    train_joint(model, data, maker, settings.joint, output, settings.seed, evaluate, note_choices, report=_say)
+    train_joint(
+        model, data, maker, settings.joint, output, settings.seed, evaluate, note_choices if n_later else None, _say
+    )
     later = load_choices(path) if n_later else []
     if len(later) >= _MIN_TO_RANK:
         linker = dataclasses.replace(linker, ranker=fit_ranker(later, settings.rank, settings.seed))

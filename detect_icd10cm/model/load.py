@@ -103,7 +103,7 @@ def _make_runtime(folder: Path, packed: dict[str, Array], settings: Mapping[str,
 
 def _has_gpu() -> bool:
     """Return whether torch can use a GPU; torch is imported, which takes seconds, only where a driver is installed."""
-    if not (which("nvidia-smi") and find_spec("torch")):
+    if not (which("nvidia-smi") and find_spec("torch") and find_spec("transformers")):
         return False
     import torch
 
