@@ -45,3 +45,9 @@ def test_bias_against_mentions_takes_the_weaker_ones_away() -> None:
     assert decode_spans(scores) == [(0, 1), (1, 2)]
     assert decode_spans(scores, outside_bias=1.0) == [(1, 2)]
     assert decode_spans(scores, outside_bias=9.0) == []
+
+
+def test_bias_for_longer_mentions_joins_neighbours() -> None:
+    scores = np.log(np.array([[0.1, 0.9, 0.0], [0.1, 0.6, 0.3]]) + 1e-9)
+    assert decode_spans(scores) == [(0, 1), (1, 2)]
+    assert decode_spans(scores, inside_bias=1.0) == [(0, 2)]

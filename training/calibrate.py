@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +32,19 @@ class Thresholds(NamedTuple):
     """What was chosen, and the F1 at it."""
 
     outside_bias: float
+    inside_bias: float
     tagger_share: float
     overlap_f1: float
     exact_f1: float
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """What a checkpoint's configuration keeps of it."""
+        return {name: getattr(self, name) for name in ("outside_bias", "inside_bias", "tagger_share")}
+
 
 BIASES = tuple(round(0.25 * i, 2) for i in range(-4, 7))
+INSIDE_BIASES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 RULE_WEIGHTS = tuple(0.5 * i for i in range(17))
 SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
 _TEMPERATURES = np.geomspace(0.4, 4.0, 40)
@@ -69,19 +77,29 @@ def expected_calibration_error(scores: Array, right: Array, n_bins: int = 10) ->
 
 
 def choose_thresholds(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> Thresholds:
-    """Return the bias against mentions and the word tagger's share with the best sum of overlap and exact F1."""
+    """Return the biases and the word tagger's share with the best sum of overlap and exact F1.
+
+    Share and bias against mentions are chosen first, then that bias again with the one for longer mentions.
+    """
     documents = [Document(note.note.text) for note in notes]
     labels = model.label_scores(documents)
-    tried = []
-    for share in SHARES if labels and labels[0][1] is not None else (0.0,):
-        mixed = [head if tagger is None else mix_scores(head, tagger, share) for head, tagger in labels]
-        for bias in BIASES:
-            exact = overlap = PRF()
-            for note, document, scores in zip(notes, documents, mixed, strict=True):
-                counted = score_spans(note.mentions, [_bare(document, *span) for span in decode_spans(scores, bias)])
-                overlap, exact = overlap + counted.overlap, exact + counted.exact
-            tried.append(Thresholds(bias, share, overlap.f1, exact.f1))
-    return max(tried, key=lambda t: (t.overlap_f1 + t.exact_f1, -abs(t.outside_bias)))
+
+    def best(shares: Sequence[float], inside_biases: Sequence[float]) -> Thresholds:
+        tried = []
+        for share in shares:
+            mixed = [head if tagger is None else mix_scores(head, tagger, share) for head, tagger in labels]
+            for inside, bias in product(inside_biases, BIASES):
+                exact = overlap = PRF()
+                for note, document, scores in zip(notes, documents, mixed, strict=True):
+                    spans = decode_spans(scores, bias, inside)
+                    counted = score_spans(note.mentions, [_bare(document, *span) for span in spans])
+                    overlap, exact = overlap + counted.overlap, exact + counted.exact
+                tried.append(Thresholds(bias, inside, share, overlap.f1, exact.f1))
+        return max(tried, key=lambda t: (t.overlap_f1 + t.exact_f1, -abs(t.outside_bias)))
+
+    has_tagger = bool(labels) and labels[0][1] is not None
+    first = best(SHARES if has_tagger else (0.0,), (1.0,))
+    return best((first.tagger_share,), INSIDE_BIASES)
 
 
 def _bare(document: Document, first: int, last: int) -> Mention:
@@ -171,7 +189,7 @@ def main(arguments: list[str]) -> None:
     linker = load_linker(options.checkpoint, codeset.billable_codes())
     linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices_of(link_gold(model, notes))))
     save_linker(options.checkpoint, linker)
-    settings |= {"outside_bias": chosen.outside_bias, "tagger_share": chosen.tagger_share}
+    settings |= chosen.settings
     (options.checkpoint / CONFIG).write_text(json.dumps(settings, indent=2), "utf-8")
     sys.stdout.write(json.dumps(chosen._asdict()) + "\n")
 

@@ -105,7 +105,7 @@ def finetune(
         linker = dataclasses.replace(linker, ranker=fit_ranker(later, settings.rank, settings.seed))
     model.config.name = name
     chosen = choose_thresholds(wrap(model), held)
-    model.config.outside_bias, model.config.tagger_share = chosen.outside_bias, chosen.tagger_share
+    model.config.update(chosen.settings)
     choices = choices_of(link_gold(wrap(model), held))
     if len(choices) >= _MIN_TO_CALIBRATE:
         linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices))

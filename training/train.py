@@ -207,7 +207,7 @@ class _Run:
 
         if dev_notes:
             chosen = choose_thresholds(wrapped(), dev_notes)
-            model.config.outside_bias, model.config.tagger_share = chosen.outside_bias, chosen.tagger_share
+            model.config.update(chosen.settings)
             pairs = link_gold(wrapped(), dev_notes)
             model.config.rule_weight = choose_rule_weight(pairs, model.config.rule_weight)
             choices = choices_of(link_gold(wrapped(), dev_notes))

@@ -30,6 +30,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         window: Longest window in pieces, without the two around it.
         margin: Pieces read on either side of a window's core.
         outside_bias: Added to the score of no mention.
+        inside_bias: Added to the score of a mention that goes on.
         tagger_share: Weight of the word tagger's scores; the span head has the rest.
         rule_weight: Added to the logit of the assertion that the cue rules give.
         dropout: Share of units dropped in the heads while training.
@@ -55,6 +56,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         window: int = 254,
         margin: int = 32,
         outside_bias: float = 0.0,
+        inside_bias: float = 0.0,
         tagger_share: float = 0.0,
         rule_weight: float = 3.0,
         dropout: float = 0.1,
@@ -79,6 +81,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.window = window
         self.margin = margin
         self.outside_bias = outside_bias
+        self.inside_bias = inside_bias
         self.tagger_share = tagger_share
         self.rule_weight = rule_weight
         self.dropout = dropout

@@ -11,14 +11,15 @@ N_LABELS = 3
 _IMPOSSIBLE = -1e9
 
 
-def decode_spans(scores: Array, outside_bias: float = 0.0) -> list[tuple[int, int]]:
+def decode_spans(scores: Array, outside_bias: float = 0.0, inside_bias: float = 0.0) -> list[tuple[int, int]]:
     """Return the most probable spans of a note as (first word, one past the last).
 
     Args:
         scores: Log-probabilities or logits of outside, begin and inside, shape (words, 3).
         outside_bias: Added to the score of outside; more of it gives fewer spans.
+        inside_bias: Added to the score of inside; more of it gives longer spans.
     """
-    labels = best_labels(scores + np.array([outside_bias, 0.0, 0.0]))
+    labels = best_labels(scores + np.array([outside_bias, 0.0, inside_bias]))
     spans, start = [], None
     for i, label in enumerate([*labels, OUTSIDE]):
         if label != INSIDE and start is not None:

@@ -146,13 +146,13 @@ class Gazetteer:
         usage = [self._usage.get(key, Usage(0, 0)) for key in keys]
         return {
             "keys": np.array(keys, np.int64),
-            "sizes": np.array([len(self._rows[key]) for key in keys], np.int16),
-            "code_ids": np.array([row[0] for row in rows], np.int32),
-            "sources": np.array([row[1] for row in rows], np.int8),
-            "counts": np.array([row[2] for row in rows], np.int32),
+            "sizes": _narrow([len(self._rows[key]) for key in keys]),
+            "code_ids": _narrow([row[0] for row in rows]),
+            "sources": _narrow([row[1] for row in rows]),
+            "counts": _narrow([row[2] for row in rows]),
             "words": np.array(sorted(self._words), np.int64),
-            "found": np.array([u.found for u in usage], np.int32),
-            "annotated": np.array([u.annotated for u in usage], np.int32),
+            "found": _narrow([u.found for u in usage]),
+            "annotated": _narrow([u.annotated for u in usage]),
         }
 
     @classmethod
@@ -216,6 +216,11 @@ class GazetteerBuilder:
             for key, counts in self._counts.items()
         }
         return Gazetteer(list(self._code_ids), self._words, rows, self._usage)
+
+
+def _narrow(counts: Sequence[int]) -> np.ndarray[Any, Any]:
+    """Return counts in the smallest type that holds them: a checkpoint stays in git for ever."""
+    return np.array(counts, np.min_scalar_type(max(counts, default=0)))
 
 
 def longest(phrases: Sequence[Phrase], n_tokens: int) -> list[Phrase]:

@@ -70,6 +70,7 @@ class Framing:
     sep_id: int
     pad_id: int
     outside_bias: float = 0.0
+    inside_bias: float = 0.0
     tagger_share: float = 0.0
     rule_weight: float = 0.0
 

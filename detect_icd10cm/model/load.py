@@ -69,7 +69,7 @@ def load_model(
     index = TermIndex.from_weights({**packed, category: unpack(packed, category)}, codeset.billable_codes())
     pieces = Pieces(tokenizer, settings["newline_id"])
     parts = ModelParts(pieces, index, linker, LexiconModel(codeset))
-    framing = Framing(**{name: settings[name] for name in Framing.__dataclass_fields__})
+    framing = Framing(**{name: settings[name] for name in Framing.__dataclass_fields__ if name in settings})
     return TrainedModel(settings["name"], codeset, framing, _make_runtime(folder, packed, settings, runtime), parts)
 
 

@@ -147,7 +147,8 @@ class TrainedModel:
         notes, read = self._read(documents, known, shares)
         if spans is None:
             mixed = self._mix(documents, notes, read)
-            spans = [decode_spans(scores, self._framing.outside_bias) for scores in mixed]
+            biases = self._framing.outside_bias, self._framing.inside_bias
+            spans = [decode_spans(scores, *biases) for scores in mixed]
         scored = self._score(documents, notes, read, spans, shares)
         return [
             self._link(document, own_known, note_spans, note_scores, share)
