@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from resolving import codes_of
+from resolving import codes_of, resolve
 
 from detect_icd10cm.codes.codeset import CodeSet
 
@@ -103,6 +103,11 @@ COMBINATION_CASES = [
     # one code of the body's answer to an infection
     ("{Shock after surgery|T81.12XA}, {septic shock|R65.21}, {sepsis|T81.44XA}.", {"T81.12XA", "T81.44XA"}),
     ("{Sepsis|A41.9}, {severe sepsis|R65.20}, {SIRS|R65.10}.", {"A41.9", "R65.20"}),
+    # no sepsis of chapter 1 beside the puerperal one
+    ("{Puerperal sepsis|O85}, {E. coli sepsis|A41.51}.", {"O85"}),
+    ("{Puerperal sepsis|O85}, {group B streptococcal sepsis|A40.1}.", {"O85"}),
+    ("{Puerperal sepsis|O85}, {candidal sepsis|B37.7}.", {"O85", "B37.7"}),
+    ("{Sepsis after surgery|O86.04}, {E. coli sepsis|A41.51}.", {"O86.04", "A41.51"}),
     # attention to an opening says that there is one
     ("{Gastrostomy care|Z43.1}, {gastrostomy|Z93.1}.", {"Z43.1"}),
     ("{Gastrostomy care|Z43.1}, {tracheostomy|Z93.0}.", {"Z43.1", "Z93.0"}),
@@ -116,3 +121,20 @@ def test_combinations(codeset: CodeSet, marked: str, expected: set[str]) -> None
     found = codes_of(marked, codeset)
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "reason"),
+    [
+        ("{Puerperal sepsis|O85}, {E. coli sepsis|A41.51}.", "B95-B96"),
+        ("{Puerperal sepsis|O85}, {sepsis|A41.9}.", None),
+        ("{Puerperal sepsis|O85}, {E. coli sepsis|A41.51}, {E. coli|B96.20}.", None),
+    ],
+)
+def test_organism_that_a_combination_does_not_say_is_reviewed(
+    codeset: CodeSet, marked: str, reason: str | None
+) -> None:
+    code = resolve(marked, codeset)[0]
+    assert code.code == "O85"
+    assert code.decision == ("review" if reason else "accept")
+    assert reason is None or reason in code.trace[-1]

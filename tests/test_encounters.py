@@ -34,6 +34,14 @@ ENCOUNTER_CASES = [
     ("{Aftercare|Z47.1} of the {hip replacement|Z96.641} for {hip fracture|S72.001A}.", ["S72.001D", "Z96.641"]),
     ("{Aftercare of the bowel|Z48.815}. {Ankle fracture|S82.891D}.", ["Z48.815", "S82.891D"]),
     ("Suture removal from the {wound of the hand|S61.401A}.", ["S61.401D"]),
+    ("{Aftercare of the knee|Z47.89} after a {fracture of sick bone|M84.451A}.", ["M84.451D"]),
+    ("Postop check after lumbar fusion. {Osteoporotic fracture|M80.08XA}.", ["M80.08XA"]),
+    # neither an allergy nor a poisoning is one
+    (
+        "{Aftercare of knee replacement|Z47.1} with {allergic reaction|T78.40XA}, {left knee|Z96.652}.",
+        ["Z47.1", "T78.40XA", "Z96.652"],
+    ),
+    ("Postop check after lumbar fusion. {Drug overdose|T50.901A}.", ["Z47.89", "T50.901A"]),
     # aftercare that a mention states comes first, with the joint that it asks for
     ("{Hypertension|I10}. {Aftercare of the left knee replacement|Z47.1}.", ["Z47.1", "I10", "Z96.652"]),
     ("{Aftercare of joint replacement|Z47.1}, {right hip|Z96.641}.", ["Z47.1", "Z96.641"]),

@@ -29,6 +29,9 @@ PARTNERS = [
     ("{Hypertensive heart disease with chronic systolic failure|I11.0}.", ["I11.0", "I50.22"]),
     ("{Hypertensive heart disease with failure|I11.0}, {diastolic failure|I50.30}.", ["I11.0", "I50.30"]),
     ("{Hypertensive heart disease|I11.9}.", ["I11.9"]),
+    # the outcome of a delivery stands on the mother's record
+    ("{Normal delivery|O80}.", ["O80", "Z37.0"]),
+    ("{Single liveborn|Z38.00}, {normal delivery|O80}.", ["Z38.00", "O80"]),
     # the systemic infection of severe sepsis
     ("{Septic shock|R65.21}.", ["A41.9", "R65.21"]),
     ("{Severe sepsis|R65.20} due to Pseudomonas, a pseudomonal sepsis.", ["A41.52", "R65.20"]),

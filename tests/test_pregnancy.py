@@ -42,6 +42,12 @@ WEEKS = [
     # not after an abortive outcome, nor after the birth
     ("{Miscarriage|O03.9} at 8 weeks gestation.", ["O03.9"]),
     ("{Hypertension after the birth|O16.5}, delivered at 39 weeks gestation.", ["O16.5"]),
+    ("{Postpartum visit|Z39.2}, {anemia|O99.019}, delivered at 39 weeks gestation.", ["Z39.2", "O99.019"]),
+    # of O88 and O90 to O92, some are of the pregnancy
+    ("{Abscess of the breast|O91.119} at 30 weeks gestation.", ["O91.113", "Z3A.30"]),
+    ("{Mastitis of lactation|O91.23}, delivered at 39 weeks gestation.", ["O91.23"]),
+    ("{Cardiomyopathy of pregnancy|O90.3} at 36 weeks gestation.", ["O90.3", "Z3A.36"]),
+    ("{Pregnant|Z33.1} at 20 weeks. {Breast cancer|C50.911}.", ["O9A.112", "C50.911", "Z3A.20"]),
 ]
 
 
@@ -62,8 +68,43 @@ CHAPTER = [
     ("{Breast cancer|C50.911}, {pregnant|Z3A.30}.", ["O9A.113", "C50.911", "Z3A.30"]),
     ("{Obesity|E66.9}, {postpartum visit|Z39.2}.", ["Z39.2", "O99.215", "E66.9"]),
     ("{Wrist fracture|S62.101A}, {pregnant|Z33.1}.", ["O9A.219", "S62.101A"]),
+    # the time of the pregnancy, by the titles of the codes
+    ("{Injury|O9A.212}, {hypertension|I10}.", ["O9A.212", "O10.012"]),
+    ("{Embolism|O88.211}, {diabetes|E11.9}.", ["O88.211", "O24.111", "E11.9"]),
+    ("{Embolism|O88.23}, {diabetes|E11.9}.", ["O88.23", "O24.13", "E11.9"]),
+    (
+        "{Abscess of the breast|O91.113}, {anemia|D64.9}, at 30 weeks gestation.",
+        ["O91.113", "O99.013", "D64.9", "Z3A.30"],
+    ),
+    ("{Disorder of the breast|O92.29}, {anemia|D64.9}.", ["O92.29", "O99.03", "D64.9"]),
+    ("{Cardiomyopathy of pregnancy|O90.3}, {hypertension|I10}, {30 weeks|Z3A.30}.", ["O90.3", "O10.013", "Z3A.30"]),
+    ("{Gestational diabetes behind the birth|O24.435}, {anemia|D64.9}.", ["O24.435", "O99.03", "D64.9"]),
+    ("{Sequela of childbirth|O94}, {hypertension|I10}.", ["O94", "I10"]),
+    # the injury of a patient with cancer, abuse, COVID-19
+    (
+        "{Breast cancer|C50.911}, {wrist fracture|S62.101A}, {pregnant|Z3A.30}.",
+        ["O9A.113", "O9A.213", "C50.911", "S62.101A", "Z3A.30"],
+    ),
+    ("{Abuse|O9A.313}, {wrist fracture|S62.101A}.", ["O9A.313", "S62.101A"]),
+    ("{Physical abuse|T74.11XA}, {pregnant|Z3A.30}.", ["O9A.313", "Z3A.30"]),
+    ("{Suspected sexual abuse|T76.21XA}, {pregnant|Z3A.30}.", ["O9A.413", "Z3A.30"]),
+    ("{Broken rib|S22.31XA}, {physical abuse|T74.11XA}, {pregnant|Z3A.30}.", ["O9A.313", "S22.31XA", "Z3A.30"]),
+    ("{Late effect of abuse|T74.11XS}, {pregnant|Z3A.30}.", ["T74.11XS", "Z3A.30"]),
+    ("{COVID-19|U07.1}, {pregnant|Z3A.30}.", ["O98.513", "U07.1", "Z3A.30"]),
+    ("{COVID-19|U07.1}, {postpartum visit|Z39.2}.", ["Z39.2", "O98.53", "U07.1"]),
+    ("{COVID-19|U07.1}, {virus in pregnancy|O98.513}.", ["O98.513", "U07.1"]),
+    # use of substances, not what is in remission
+    ("{Alcohol dependence in remission|F10.21}, {pregnant|Z3A.30}.", ["F10.21", "Z3A.30"]),
+    ("{Former smoker|F17.211}, {pregnant|Z3A.30}.", ["F17.211", "Z3A.30"]),
+    ("{Alcohol dependence|F10.20}, {pregnant|Z3A.30}.", ["O99.313", "F10.20", "Z3A.30"]),
+    # diabetes of an unspecified kind says no drugs
+    ("{Diabetes in pregnancy|O24.913}. MEDICATIONS: Metformin.", ["O24.913", "Z79.84"]),
     # unless the note has the code, or no pregnancy
+    ("{Hypertension|I10}, {chronic hypertension of pregnancy|O10.011}.", ["O10.011"]),
+    ("{Hypertension|I10}, {with pre-eclampsia|O11.3}.", ["O11.3"]),
+    ("{Hypertension|I10}, {of pregnancy|O10.019|absent}.", ["I10"]),
     ("{Diabetes|E11.9}, {diabetes in pregnancy|O24.112}.", ["O24.112", "E11.9"]),
+    # both are kept and reviewed, see below
     ("{Hypertension|I10}, {pre-eclampsia|O14.93}.", ["O14.93", "I10"]),
     ("{Diabetes|E11.9}, not {pregnant|Z33.1|absent}.", ["E11.9"]),
     ("{Diabetes|E11.9}, {miscarriage|O03.9}.", ["O03.9", "E11.9"]),
@@ -73,6 +114,15 @@ CHAPTER = [
     ("{Gestational diabetes|O24.410}, {pregnant|Z33.1}.", ["O24.410"]),
     ("{Prenatal visit|Z34.01}, {pregnant|Z33.1}.", ["Z34.01"]),
     ("{Prenatal visit|Z34.01}, {gestational edema|O12.01}.", ["O12.01"]),
+    ("{Hyperemesis|O21.0}, {pregnant|Z33.1}. The pregnancy is incidental.", ["O21.0", "Z33.1"]),
+    ("{Hyperemesis|O21.0}, {pregnant|Z33.1}.", ["O21.0"]),
+    ("{Pregnant|Z33.1}, incidental ovarian cyst. {Hypertension|I10}.", ["O10.019"]),
+    ("{Pregnant|Z33.1}, incidental to this visit. {Hypertension|I10}.", ["I10", "Z33.1"]),
+    ("{Hypertension|I10}, {pregnancy|Z33.1} (incidental).", ["I10", "Z33.1"]),
+    ("{Hypertension|I10}, {pregnant|Z33.1}; the pregnancy is not incidental.", ["O10.019"]),
+    # a pregnancy that chapter 15 has a code of is not called normal
+    ("{Prenatal visit|Z34.90}, {gestational diabetes|O24.419}, {hypertension|I10}.", ["O24.419", "O10.019"]),
+    ("{Prenatal visit|Z34.90}, {hypertension|I10}.", ["Z34.90", "I10"]),
     # gestational diabetes says its control, other diabetes does not
     ("{Gestational diabetes|O24.414}, {on insulin|Z79.4}.", ["O24.414"]),
     ("{Gestational diabetes|O24.414}. MEDICATIONS: Insulin.", ["O24.414"]),
@@ -95,6 +145,14 @@ BIRTHS = [
     ("{Normal delivery|O80}, {gout|M10.9}.", ["O80", "M10.9", "Z37.0"]),
     ("{Normal delivery|O80}, {smoker|F17.210}.", ["O99.334", "F17.210", "Z37.0"]),
     ("{Tear|O70.1}.", ["O70.1"]),
+    # what happens only in a birth tells of one, as titles do
+    ("{Tear|O70.1}, {hypertension|I10}.", ["O70.1", "O10.02"]),
+    ("{Preterm delivery|O60.14X0}, {obesity|E66.9}.", ["O60.14X0", "O99.214", "E66.9"]),
+    ("{Pre-eclampsia in childbirth|O14.94}, {obesity|E66.9}.", ["O14.94", "O99.214", "E66.9"]),
+    ("{Preterm labor|O60.03}, {obesity|E66.9}.", ["O60.03", "O99.213", "E66.9"]),
+    ("{Rupture before labor|O71.03}, {obesity|E66.9}.", ["O71.03", "O99.213", "E66.9"]),
+    ("{Late hemorrhage|O72.2}, {obesity|E66.9}.", ["O72.2", "O99.215", "E66.9"]),
+    ("{Tear|O70.1}, {postpartum visit|Z39.2}, {obesity|E66.9}.", ["Z39.2", "O70.1", "O99.215", "E66.9"]),
 ]
 
 
@@ -109,6 +167,13 @@ REVIEWED = [
     ("{Prenatal visit|Z34.01}, {smoker|F17.210}.", "Z34.01", "called normal"),
     ("{Prenatal visit|Z34.01}, {gout|M10.9}.", "Z34.01", None),
     ("{Diabetes|E11.9}, {20 weeks|Z3A.20}.", "O24.112", "goes without saying"),
+    ("{Hypertension|I10}, {of pregnancy|O10.019}.", "O10.019", None),
+    ("{Anemia|D64.9}, {anemia of pregnancy|O99.019}.", "O99.019", None),
+    ("{Cardiomyopathy of pregnancy|O90.3}, {hypertension|I10}.", "I10", "whether the birth has been"),
+    ("{Cardiomyopathy of pregnancy|O90.3}, {gout|M10.9}.", "M10.9", None),
+    ("{Hypertension|I10}, {pre-eclampsia|O14.93}.", "I10", "conflict with O14.93 (Excludes1)"),
+    ("{Hypertension|I10}, {pre-eclampsia|O14.93}.", "O14.93", "conflict with I10 (Excludes1)"),
+    ("{Hyperemesis|O21.0}, {pregnant|Z33.1}. The pregnancy is incidental.", "Z33.1", "calls the pregnancy incidental"),
     ("{Normal delivery|O80}.", "Z37.0", "outcome of the delivery"),
 ]
 

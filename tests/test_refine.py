@@ -6,6 +6,7 @@ import pytest
 from resolving import codes_of
 
 from detect_icd10cm.codes.codeset import CodeSet
+from detect_icd10cm.types import Setting
 
 SPECIFICITY_CASES = [
     # unspecified gives way to specific of the same family, not to others
@@ -34,7 +35,22 @@ SPECIFICITY_CASES = [
     ("{Radius fracture|S52.501A}, seen for follow-up.", ["S52.501D"]),
     ("{Ankle sprain|S93.401A}, follow-up with orthopedics in one week.", ["S93.401A"]),
     ("{Wound of the hand|S61.401A}, suture removal in ten days.", ["S61.401A"]),
+    ("{Wound of the hand|S61.419A}, suture removal to be done next week.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, suture removal is scheduled for Monday.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, staple removal planned.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, suture removal should be on Monday.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, suture removal after 10 days.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, return in 7 days for suture removal.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, follow-up next week for suture removal.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, will need suture removal.", ["S61.419A"]),
+    ("{Wound of the hand|S61.419A}, returned for suture removal.", ["S61.419D"]),
+    ("{Wound of the hand|S61.419A}, seen for suture removal.", ["S61.419D"]),
     ("{Open tibia fracture|S82.201A}.", ["S82.201B"]),
+    # an operation may be open, a pelvis opens like a book
+    ("Right {femur fracture|S72.90XA} status post open reduction internal fixation.", ["S72.91XA"]),
+    ("Open treatment of the {tibia fracture|S82.201A}.", ["S82.201A"]),
+    ("Open-book {fracture of the pelvis|S32.9XXA}.", ["S32.9XXA"]),
+    ("Open reduction of an open {tibia fracture|S82.201A}.", ["S82.201B"]),
     ("Nonunion of the {tibia fracture|S82.201A}.", ["S82.201K"]),
     ("Malunion of the {radius fracture|S52.501A}.", ["S52.501P"]),
     ("Delayed healing of the {tibia fracture|S82.201A}.", ["S82.201G"]),
@@ -56,6 +72,18 @@ SPECIFICITY_CASES = [
     ("Permanent {atrial fibrillation|I48.91}.", ["I48.21"]),
     ("Aspiration {pneumonia|J18.9}.", ["J69.0"]),
     ("MRSA {sepsis|A41.9}.", ["A41.02"]),
+    ("{Sepsis|A41.9} due to MSSA.", ["A41.01"]),
+    ("{Sepsis|A41.9} with MRSA bacteremia.", ["A41.02"]),
+    ("{Sepsis|A41.9}, MRSA screen negative.", ["A41.9"]),
+    ("{Sepsis|A41.9}, MRSA colonization of the nares.", ["A41.9"]),
+    ("{Sepsis|A41.9} due to E. coli.", ["A41.51"]),
+    ("{Sepsis|A41.9} secondary to an E. coli urinary infection.", ["A41.51"]),
+    ("{Sepsis|A41.9}, no growth of E. coli in the blood.", ["A41.9"]),
+    ("Pneumococcal {pneumonia|J18.9}.", ["J13"]),
+    ("{Pneumonia|J18.9}, pneumococcal vaccine given.", ["J18.9"]),
+    ("MRSA {pneumonia|J18.9}.", ["J15.212"]),
+    ("{Pneumonia|J18.9} secondary to MSSA.", ["J15.211"]),
+    ("{Pneumonia|J18.9}, MRSA nares swab negative.", ["J18.9"]),
     ("{Smoker|F17.200}, two packs a day of cigarettes.", ["F17.210"]),
     ("Intractable {migraine|G43.909}.", ["G43.919"]),
     ("{Type 2 diabetes|E11.9} in remission.", ["E11.A"]),
@@ -86,3 +114,18 @@ SPECIFICITY_CASES = [
 @pytest.mark.parametrize(("marked", "expected"), SPECIFICITY_CASES)
 def test_specificity(codeset: CodeSet, marked: str, expected: list[str]) -> None:
     assert codes_of(marked, codeset) == expected
+
+
+UNCERTAIN_CASES: list[tuple[str, Setting, list[str]]] = [
+    ("{Pneumonia|J18.9}, possibly due to MRSA.", "outpatient", ["J18.9"]),
+    ("{Pneumonia|J18.9}, possibly due to MRSA.", "inpatient", ["J15.212"]),
+    ("{COPD|J44.9} with a probable exacerbation.", "outpatient", ["J44.9"]),
+    ("{COPD|J44.9} with an exacerbation, probably viral.", "outpatient", ["J44.1"]),
+]
+
+
+@pytest.mark.parametrize(("marked", "setting", "expected"), UNCERTAIN_CASES)
+def test_outpatients_uncertain_detail_is_not_coded(
+    codeset: CodeSet, marked: str, setting: Setting, expected: list[str]
+) -> None:
+    assert codes_of(marked, codeset, setting) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,15 @@ from detect_icd10cm.codes.history import family_code, history_code, load_history
 from detect_icd10cm.rules.examples import parse_inline
 from detect_icd10cm.rules.patient import Patient, find_patient
 from detect_icd10cm.rules.resolve import find_uncodable, resolve_codes
-from detect_icd10cm.rules.tables import load_combinations, load_details, load_drugs, load_encounters, load_partners
+from detect_icd10cm.rules.tables import (
+    load_combinations,
+    load_details,
+    load_drugs,
+    load_encounters,
+    load_integral,
+    load_partners,
+    load_pregnancy,
+)
 from detect_icd10cm.rules.validity import find_successor
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, Assertion, Candidate, Setting
@@ -302,6 +311,22 @@ def test_coding_tables_hold_billable_codes(codeset: CodeSet) -> None:
     for code, details in load_details().items():
         assert codeset.is_billable(code)
         assert all(codeset.is_billable(new) for new in details), code
+
+
+def test_every_pattern_of_the_coding_tables_matches_codes(codeset: CodeSet) -> None:
+    codes = codeset.billable_codes()
+    beginnings = {code[:length] for code in codes for length in range(3, 9)}
+    rows = [(row.id, (*chain(*row.when), *row.drops)) for row in load_combinations()]
+    rows += [(row.id, (*row.needs, *row.unless)) for row in load_encounters()]
+    rows += [(row.id, row.needs) for row in load_drugs()]
+    for code in codes:
+        rows += [(row.id, (*row.of, *row.unless)) for row in load_partners().find(code)]
+        rows += [(row.id, (*row.of, *row.unless, *row.drops)) for row in load_pregnancy().find(code)]
+        rows += [(row.id, (*row.symptoms, *row.of)) for row in load_integral().find(code)]
+    for name, patterns in set(rows):
+        for pattern in patterns:
+            found = codeset.is_billable(pattern.text) if pattern.exact else not beginnings.isdisjoint(pattern.prefixes)
+            assert found, (name, pattern.text)
 
 
 PATIENTS = [

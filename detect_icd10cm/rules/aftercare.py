@@ -5,11 +5,12 @@ from __future__ import annotations
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import Draft
+from detect_icd10cm.rules.patterns import parse_patterns
 
 _AFTERCARE = ("Z47", "Z48")
 _SEVENTH_LENGTH = 8  # with the dot
-# Injuries, burns and poisonings, and fractures of sick bones; complications (T80-T88) are none.
-_INJURIES = ("S", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "M80", "M84.3", "M84.4", "M84.5", "M84.6")
+# Injuries, burns, and fractures of sick bones; poisonings, allergies and complications (T36-T88) are none.
+_INJURIES = parse_patterns("S00-S99", "T07-T34", "M80-", "M84.3-", "M84.4-", "M84.5-", "M84.6-")
 _SUBSEQUENT = {"A": "D", "B": "E", "C": "F"}
 _KEPT = "{code} is not for injuries: their aftercare is this code, of a subsequent encounter (I.C.21.c.7, I.C.19.a)"
 
@@ -20,13 +21,17 @@ def drop_aftercare_of_injuries(draft: Draft) -> None:
         return
     for code in (code for code in draft if code.startswith(_AFTERCARE)):
         reason = _KEPT.format(code=code)
-        healing = [injury for injury in draft if _is_injury(injury) and _share_sentence(draft, code, injury)]
+        healing = [
+            injury
+            for injury in draft.find(_INJURIES)
+            if _is_of_episode(injury) and _share_sentence(draft, code, injury)
+        ]
         if healing:
             draft.drop(code, reason, [_make_subsequent(draft, injury, reason) for injury in healing])
 
 
-def _is_injury(code: str) -> bool:
-    return code.startswith(_INJURIES) and len(code) == _SEVENTH_LENGTH and code[-1] != "S"
+def _is_of_episode(code: str) -> bool:
+    return len(code) == _SEVENTH_LENGTH and code[-1] != "S"
 
 
 def _share_sentence(draft: Draft, code: str, other: str) -> bool:

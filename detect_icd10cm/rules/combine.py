@@ -40,6 +40,8 @@ def combine_codes(draft: Draft) -> None:
             if code == new or code not in parts:
                 continue
             draft.drop(code, _SUPERSEDED.format(dropped=code, guideline=row.guideline, id=row.id), (new or base,))
+            if row.doubt and row.doubt not in draft.entries[new or base].doubts:
+                draft.entries[new or base].doubts.append(row.doubt)
 
 
 def _find_current(draft: Draft, row: Combination, group: int) -> list[str]:

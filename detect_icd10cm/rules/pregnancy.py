@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import Draft
-from detect_icd10cm.rules.patterns import parse_patterns
-from detect_icd10cm.rules.tables import load_pregnancy
+from detect_icd10cm.rules.patterns import CodePattern, parse_patterns
+from detect_icd10cm.rules.tables import Obstetric, load_pregnancy
 
 Time = Literal["pregnancy", "childbirth", "puerperium"]
 
-_BIRTH = parse_patterns("O80", "O82", "Z37-")
-_BEHIND_BIRTH = parse_patterns("O85-O92", "Z39-")
-_BEFORE_BIRTH = parse_patterns("O09-O79", "O98-O99", "Z33.1", "Z34-", "Z3A-")
+_DELIVERED, _VISIT_BEHIND_BIRTH = parse_patterns("O80", "O82", "Z37-"), parse_patterns("Z39-")
+# What titles say of the time goes ahead of the blocks: an embolism is of any of the three.
+_TIME_IN_TITLE = re.compile(
+    r"(?P<pregnancy>\btrimester\b|\b(?:in|with|complicating) pregnancy\b(?! and\b))|"
+    r"(?P<childbirth>\b(?:in|complicating) (?:childbirth|labor)\b)|"
+    r"(?P<puerperium>\b(?:in|of|during|with|complicating) (?:the )?puerperium\b)"
+)
+# A cardiomyopathy of pregnancy may be of any of them too, and does not say of which (I.C.15.o.5).
+_UNTIMED = "O90.3"
+_TIMES: tuple[tuple[Time | None, tuple[CodePattern, ...]], ...] = (
+    (None, parse_patterns(_UNTIMED)),
+    ("puerperium", parse_patterns("O72.2", "O85-O87", "O89-O92")),
+    ("childbirth", parse_patterns("O67-O77")),
+    ("pregnancy", parse_patterns("O09-O66", "Z33.1", "Z34-", "Z3A-")),
+)
+# The trimester in the titles of these is that of a delivery before or at term.
+_DELIVERED_OF_LABOR = parse_patterns("O60.1-", "O60.2-")
 _ABORTIVE = parse_patterns("O00-O08", "Z33.2")
 _INCIDENTAL_STATE, _SUPERVISED, _NORMAL_DELIVERY = "Z33.1", "Z34", "O80"
 # The provider has to say that what is treated does not touch the pregnancy.
 _INCIDENTAL = re.compile(
-    r"\bincidental(?:ly)? pregnan\w+|\bpregnan\w+[^.\n]{0,30}\bincidental\b|\bincidental to (?:the|her) pregnancy\b|"
+    r"\bincidental(?:ly)? pregnan\w+|\bincidental to (?:the|her) pregnancy\b|"
+    # "The pregnancy is incidental", "pregnant, incidental to this visit", but not "pregnant, incidental ovarian cyst"
+    r"\bpregnan\w+(?:,|:| \(| -+| state,?)?(?: (?:is|was|remains|considered|to be|purely|entirely|only))* ?"
+    r"\bincidental\b(?! (?!to\b)[a-z])|"
     r"\b(?:not affect\w*|unrelated to|no effect on) (?:the |her )?pregnancy\b|"
     r"\bpregnancy is (?:not affected|unaffected)\b",
     re.IGNORECASE,
@@ -57,7 +74,9 @@ _NOT_INCIDENTAL = "{code} is only for a pregnancy of which nothing else is coded
 _NOT_UNCOMPLICATED = "O80 is only for a delivery beside which nothing of chapter 15 is coded (I.C.15.n.1)"
 _NOT_NORMAL = "called normal, beside {code}, which chapter 15 has a code for ({guideline}, row {id})"
 _INCIDENTAL_DOUBT = "that the pregnancy is incidental is for the provider to say, and not said (I.C.15.a.1)"
+_NOT_ALL_INCIDENTAL = "the note calls the pregnancy incidental, and {code} says that it is not (I.C.15.a.1)"
 _NOT_SAID = "that it touches the pregnancy goes without saying in the guidelines, not in the note"
+_TIME_UNTOLD = "chapter 15 has a code for it, by whether the birth has been, which is not said ({guideline}, row {id})"
 _TRIMESTER_SAID = "{said}: {old} became this code (I.C.15.a.3)"
 _WEEKS_SAID = "{weeks} completed weeks of gestation said in the note (I.C.15.a.7, I.C.21.c.11)"
 
@@ -69,61 +88,97 @@ def code_pregnancy(draft: Draft) -> None:
     time = _find_time(draft)
     incidental = _INCIDENTAL_STATE in draft and bool(_INCIDENTAL.search(draft.document.text))
     supervised = [code for code in draft if code.startswith(_SUPERVISED)]
-    if supervised:
+    if supervised and not _find_obstetric(draft):
         _doubt_normal(draft, supervised[0])
     elif time and not incidental:
         _add_obstetric(draft, time)
-    obstetric = [code for code in draft if code.startswith("O")]
-    if _NORMAL_DELIVERY in draft and len(obstetric) > 1:
-        obstetric.remove(_NORMAL_DELIVERY)
-        draft.drop(_NORMAL_DELIVERY, _NOT_UNCOMPLICATED, obstetric[:1])
-    unneeded = [*supervised, _INCIDENTAL_STATE] if obstetric else [_INCIDENTAL_STATE] if supervised else []
-    for code in unneeded:
-        if code in draft:
-            draft.drop(code, _NOT_INCIDENTAL.format(code=code), (obstetric or supervised)[:1])
-    if _INCIDENTAL_STATE in draft and not incidental:
-        draft.entries[_INCIDENTAL_STATE].doubts.append(_INCIDENTAL_DOUBT)
-    _say_trimester(draft)
+    elif _UNTIMED in draft and not time:
+        _doubt_untimed(draft)
+    _drop_normal(draft, supervised, incidental)
+    # In the weeks behind the birth, those of gestation are of the past (I.C.21.c.11).
+    if time != "puerperium":
+        _say_trimester(draft)
+
+
+def _find_obstetric(draft: Draft) -> list[str]:
+    return [code for code in draft if code.startswith("O")]
 
 
 def _find_time(draft: Draft) -> Time | None:
     if draft.find(_ABORTIVE):
         return None
-    if draft.find(_BIRTH):
+    if draft.find(_DELIVERED):
         return "childbirth"
-    if draft.find(_BEHIND_BIRTH) or any(_is_puerperal(draft, code) for code in draft):
+    if draft.find(_VISIT_BEHIND_BIRTH):
         return "puerperium"
-    return "pregnancy" if draft.find(_BEFORE_BIRTH) else None
+    if draft.find(_DELIVERED_OF_LABOR):
+        return "childbirth"
+    # What came after the birth tells more than the birth, and that more than the pregnancy.
+    told = {_time_of(draft, code) for code in draft}
+    return next((time for time in get_args(Time)[::-1] if time in told), None)
 
 
-def _is_puerperal(draft: Draft, code: str) -> bool:
-    title = draft.codeset.title(code)
-    return code.startswith("O") and "puerperium" in title and "pregnancy" not in title
+def _time_of(draft: Draft, code: str) -> Time | None:
+    said = _TIME_IN_TITLE.search(draft.codeset.title(code)) if code.startswith("O") else None
+    if said:
+        return cast(Time, said.lastgroup)
+    return next((time for time, patterns in _TIMES if any(pattern.matches(code) for pattern in patterns)), None)
+
+
+def _find_conditions(draft: Draft) -> Iterator[tuple[str, Obstetric]]:
+    """Yield the patient's conditions that chapter 15 has codes for, each with its row."""
+    for code in draft:
+        # I.C.15.l speaks of the use of a substance, not of what is in remission.
+        given_up = code.startswith("F") and "in remission" in draft.codeset.title(code)
+        if not given_up and not draft.is_stated_as(code, "historical", "family"):
+            yield from ((code, row) for row in load_pregnancy().find(code))
 
 
 def _doubt_normal(draft: Draft, supervised: str) -> None:
     """Mark a pregnancy that the note calls normal for review where chapter 15 has a code for what else it states."""
-    for code in draft:
-        for row in load_pregnancy().find(code):
-            draft.entries[supervised].doubts.append(_NOT_NORMAL.format(code=code, guideline=row.guideline, id=row.id))
+    for code, row in _find_conditions(draft):
+        draft.entries[supervised].doubts.append(_NOT_NORMAL.format(code=code, guideline=row.guideline, id=row.id))
+
+
+def _doubt_untimed(draft: Draft) -> None:
+    """Mark what chapter 15 has a code for where the note does not tell the time that the code asks for."""
+    for code, row in _find_conditions(draft):
+        if not draft.find(row.unless):
+            draft.entries[code].doubts.append(_TIME_UNTOLD.format(guideline=row.guideline, id=row.id))
 
 
 def _add_obstetric(draft: Draft, time: Time) -> None:
-    for code in draft:
-        if draft.is_stated_as(code, "historical", "family"):
+    for code, row in _find_conditions(draft):
+        new = row.by[time]
+        is_new = new not in draft
+        if is_new and draft.find(row.unless):
             continue
-        for row in load_pregnancy().find(code):
-            new = row.by[time]
-            if draft.find(row.unless) and new not in draft:
-                continue
-            reason = _CHAPTER_FIRST.format(code=code, guideline=row.guideline, id=row.id)
-            entry = draft.add(new, draft.entries[code].mentions, reason)
-            if entry is None:
-                continue
-            if _NOT_SAID not in entry.doubts:
-                entry.doubts.append(_NOT_SAID)
-            if any(pattern.matches(code) for pattern in row.drops):
-                draft.drop(code, "")
+        reason = _CHAPTER_FIRST.format(code=code, guideline=row.guideline, id=row.id)
+        entry = draft.add(new, draft.entries[code].mentions, reason)
+        if entry is None:
+            continue
+        if is_new:
+            entry.doubts.append(_NOT_SAID)
+        if any(pattern.matches(code) for pattern in row.drops):
+            draft.drop(code, "")
+
+
+def _drop_normal(draft: Draft, supervised: list[str], incidental: bool) -> None:
+    """Take out what calls the delivery or the pregnancy normal or incidental where chapter 15 codes something else."""
+    obstetric = _find_obstetric(draft)
+    if _NORMAL_DELIVERY in draft and len(obstetric) > 1:
+        obstetric.remove(_NORMAL_DELIVERY)
+        draft.drop(_NORMAL_DELIVERY, _NOT_UNCOMPLICATED, obstetric[:1])
+    unneeded = supervised if obstetric else []
+    if supervised or (obstetric and not incidental):
+        unneeded = [*unneeded, _INCIDENTAL_STATE]
+    for code in unneeded:
+        if code in draft:
+            draft.drop(code, _NOT_INCIDENTAL.format(code=code), (obstetric or supervised)[:1])
+    if _INCIDENTAL_STATE in draft and not incidental:
+        draft.entries[_INCIDENTAL_STATE].doubts.append(_INCIDENTAL_DOUBT)
+    elif _INCIDENTAL_STATE in draft and obstetric:
+        draft.entries[_INCIDENTAL_STATE].doubts.append(_NOT_ALL_INCIDENTAL.format(code=obstetric[0]))
 
 
 def _say_trimester(draft: Draft) -> None:
@@ -140,10 +195,10 @@ def _say_trimester(draft: Draft) -> None:
             new = _with_trimester(draft, code, trimester) if code.startswith(("O", _SUPERVISED)) else None
             if new:
                 draft.change(code, new, _TRIMESTER_SAID.format(said=said, old=code))
-    # Not after an abortive outcome or a birth (I.C.21.c.11).
-    obstetric = [code for code in draft if code.startswith("O")]
-    over = draft.find(_ABORTIVE) or _find_time(draft) == "puerperium"
-    if obstetric and not over and len(weeks) == 1 and not any(code.startswith("Z3A") for code in draft):
+    # Not after an abortive outcome (I.C.21.c.11).
+    obstetric = _find_obstetric(draft)
+    told = draft.find(_ABORTIVE) or any(code.startswith("Z3A") for code in draft)
+    if obstetric and not told and len(weeks) == 1:
         week = weeks.pop()
         mentions = sorted({i for code in obstetric for i in draft.entries[code].mentions})
         draft.add(_code_of_week(week), mentions, _WEEKS_SAID.format(weeks=week))

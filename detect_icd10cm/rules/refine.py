@@ -21,13 +21,20 @@ _BEHIND = re.compile(
     r"(?: +(?:of|in|on|to|at|over|the|his|her|a))* +(?:right|left|bilateral|rt|lt|both)\b", re.IGNORECASE
 )
 _WINDOW = 40
-# "no exacerbation", "without obstruction"
-_DENIED = re.compile(r"\b(?:no|not|without|denies|never)\s+(?:[\w-]+\s+){0,2}$", re.IGNORECASE)
+# "no exacerbation", "without obstruction"; "return in ten days for suture removal"
+_DENIED = re.compile(
+    r"\b(?:no|not|without|denies|never|return|will|next \w+|in [\w-]+ (?:days?|weeks?|months?))\s+(?:[\w-]+\s+){0,2}$",
+    re.IGNORECASE,
+)
+_UNCERTAIN = re.compile(
+    r"\b(?:possibl[ey]|probabl[ey]|likely|suspected|questionable|rule out|consistent with)\s+(?:[\w-]+\s+){0,2}$",
+    re.IGNORECASE,
+)
 _DENIAL = 30
 _BREAK = re.compile(r"[,;:()]|\b(?:and|or|with|but)\b", re.IGNORECASE)
 _ADJECTIVE = re.compile(
     r"acute|chronic|persistent|paroxysmal|recurrent|intractable|refractory|external|aspiration|lobar|open|compound|"
-    r"healed|healing|morbid|decompensated|combined|bilateral",
+    r"healed|healing|aftercare|morbid|decompensated|combined|bilateral",
     re.IGNORECASE,
 )
 _FOLLOWED = re.compile(r"[ -]+\w")
@@ -44,11 +51,20 @@ _EPISODES = (
             # What is to come is none: "follow-up in two weeks".
             r"\b(?:healing|healed|subsequent encounter|aftercare|rehabilitation (?:after|following)|"
             r"post-? ?op(?:erative)? (?:visit|check)|"
-            r"(?:follow-?up|(?:cast|suture|staple) removal)(?! (?:in|with|at|as|by|appointment)\b))\b",
+            r"(?:follow-?up|(?:cast|suture|staple) removal(?! (?:on|after) (?:day|\d)))"
+            r"(?! (?:(?:is|are) )?(?:in|with|at|as|by|appointment|to be|next|planned|scheduled|due|should|will)\b)"
+            r")\b",
             re.IGNORECASE,
         ),
     ),
-    ("B", re.compile(r"\b(?:open|compound)\b", re.IGNORECASE)),
+    # Of the fracture, not of its operation, nor of a pelvis that opens like a book.
+    (
+        "B",
+        re.compile(
+            r"\b(?:open|compound)\b(?![ -](?:reduc|treat|repair|surg|procedure|operat|approach|manner|book))",
+            re.IGNORECASE,
+        ),
+    ),
 )
 _SIDE_SAID = "{side} side said beside the finding: {old} became this code (I.B.13)"
 _EPISODE_SAID = "{old} became this code by the words on healing or episode in its sentence (I.C.19.a, I.C.19.c)"
@@ -92,18 +108,24 @@ def _find_nearest(draft: Draft, code: str, pattern: re.Pattern[str]) -> int | No
         distance
         for mention in draft.mentions_of(code)
         for match in pattern.finditer(text, *find_sentence(text, mention.start, mention.end))
-        if (distance := _distance(text, mention, match)) is not None
+        if (distance := _distance(text, mention, match)) is not None and not _is_uncertain(draft, match)
     ]
     return min(distances, default=None)
 
 
+def _is_uncertain(draft: Draft, match: re.Match[str]) -> bool:
+    """Return whether words are uncertain where only what is certain is coded (IV.H)."""
+    low = max(0, match.start() - _DENIAL)
+    return draft.setting == "outpatient" and bool(_UNCERTAIN.search(draft.document.text, low, match.start()))
+
+
 def _distance(text: str, mention: Mention, match: re.Match[str]) -> int | None:
-    """Return how far words stand from a finding; None where they are denied or belong to something else."""
+    """Return how far words stand from a finding; None where they are denied, to come, or belong to something else."""
     if _DENIED.search(text, max(0, match.start() - _DENIAL), match.start()):
         return None
     first, last = sorted(((match.start(), match.end()), (mention.start, mention.end)))
     between = text[first[1] : last[0]]
-    # "systolic heart failure, acute bronchitis": an adjective beyond a comma is of what follows it.
+    # "systolic heart failure, acute bronchitis": an adjective beyond a comma, or an aftercare, is of what follows it.
     if _BREAK.search(between) and _ADJECTIVE.fullmatch(match[0]) and _FOLLOWED.match(text, match.end()):
         return None
     return len(between)

@@ -34,6 +34,7 @@ class Combination(Strict):
     to: str
     drops: tuple[Pattern, ...] = ()
     guideline: Text
+    doubt: Text | None = None
 
 
 class Partner(Strict):
