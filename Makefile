@@ -34,11 +34,15 @@ format: install
 
 bench-quality: install
 	$(PY) benchmarks/quality.py $(DATA)
+	$(PY) -m training.measure $(DATA)/annotated_notes/dev.jsonl
 	$(PY) benchmarks/rules_quality.py $(DATA)/annotated_notes/dev.jsonl
 
 bench-speed: install $(PEER)
 	$(PY) benchmarks/context_medspacy.py $(DATA)/annotated_notes/dev.jsonl --peer $(PEER)/bin/python
 	$(PY) benchmarks/speed_medspacy.py $(DATA)/mtsamples/notes.jsonl --peer $(PEER)/bin/python
+	$(PY) benchmarks/encoder_share.py $(DATA)/mtsamples/notes.jsonl
+	$(PY) benchmarks/throughput.py $(DATA)/mtsamples/notes.jsonl
+	$(PY) benchmarks/fuzz.py $(DATA)/mtsamples/notes.jsonl
 
 $(PEER):
 	python3 -m venv $(PEER)

@@ -63,7 +63,7 @@ class Detector:
     @classmethod
     def from_pretrained(
         cls,
-        model: str | PathLike[str] = LEXICON,
+        model: str | PathLike[str] = BASE,
         *,
         release: str | None = None,
         setting: Setting = "outpatient",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detect_icd10cm.model.decode import BEGIN, INSIDE, OUTSIDE, best_labels, decode_spans
+from detect_icd10cm.model.decode import BEGIN, INSIDE, OUTSIDE, best_labels, decode_spans, join_spans
 
 
 def allowed(labels: tuple[int, ...]) -> bool:
@@ -51,3 +51,17 @@ def test_bias_for_longer_mentions_joins_neighbours() -> None:
     scores = np.log(np.array([[0.1, 0.9, 0.0], [0.1, 0.6, 0.3]]) + 1e-9)
     assert decode_spans(scores) == [(0, 1), (1, 2)]
     assert decode_spans(scores, inside_bias=1.0) == [(0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("words", "terms", "joined"),
+    [
+        ("gout with tophi", [(0, 3)], [(0, 3)]),
+        ("gout , tophi", [(0, 3)], [(0, 1), (2, 3)]),
+        ("gout with tophi", [(0, 1), (2, 3)], [(0, 1), (2, 3)]),
+        ("gout with tophi seen", [(0, 4)], [(0, 1), (2, 3)]),
+        ("gout with tophi", [], [(0, 1), (2, 3)]),
+    ],
+)
+def test_spans_of_one_term_are_joined(words: str, terms: list[tuple[int, int]], joined: list[tuple[int, int]]) -> None:
+    assert join_spans([(0, 1), (2, 3)], terms, words.split()) == joined

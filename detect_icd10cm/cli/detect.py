@@ -23,7 +23,7 @@ from detect_icd10cm.cli.terminal import (
     stop_requests,
 )
 from detect_icd10cm.errors import NoteError
-from detect_icd10cm.model import LEXICON
+from detect_icd10cm.model import BASE, LEXICON
 
 if TYPE_CHECKING:
     from detect_icd10cm.cli.output import Target
@@ -74,7 +74,7 @@ def detect(
             help="What finds the mentions: base, the trained model; lexicon, terms and rules, less often right but "
             "many times faster; or the folder of a checkpoint."
         ),
-    ] = LEXICON,
+    ] = BASE,
     release: Annotated[
         str | None, typer.Option(help="Code set for notes without an encounter date, such as 2026-04.")
     ] = None,

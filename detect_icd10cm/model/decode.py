@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from detect_icd10cm.model.inputs import Array
 
+Span = tuple[int, int]
+
 OUTSIDE, BEGIN, INSIDE = range(3)
 N_LABELS = 3
 _IMPOSSIBLE = -1e9
+_JOINING = frozenset({"with", "without", "due", "to"})
 
 
-def decode_spans(scores: Array, outside_bias: float = 0.0, inside_bias: float = 0.0) -> list[tuple[int, int]]:
+def decode_spans(scores: Array, outside_bias: float = 0.0, inside_bias: float = 0.0) -> list[Span]:
     """Return the most probable spans of a note as (first word, one past the last).
 
     Args:
@@ -28,6 +35,26 @@ def decode_spans(scores: Array, outside_bias: float = 0.0, inside_bias: float = 
         if label == BEGIN:
             start = i
     return spans
+
+
+def join_spans(spans: Sequence[Span], terms: Iterable[Span], words: Sequence[str]) -> list[Span]:
+    """Return spans with those that make up one term together joined: "myasthenia gravis" "with" "acute exacerbation".
+
+    Args:
+        spans: Spans of words (end exclusive) in order, none overlapping.
+        terms: Words of terms that mean one finding, in order.
+        words: The note's words; what stands between spans that are joined are words such as "with" and nothing else.
+    """
+    joined = list(spans)
+    for first, last in terms:
+        low = bisect_left(joined, (first, 0))
+        high = bisect_left(joined, (last, 0))
+        inside = joined[low:high]
+        between = [words[end:start] for (_, end), (start, _) in pairwise(inside)]
+        whole = len(inside) > 1 and inside[0][0] == first and inside[-1][1] == last
+        if whole and all(gap and _JOINING.issuperset(gap) for gap in between):
+            joined[low:high] = [(first, last)]
+    return joined
 
 
 def best_labels(scores: Array) -> list[int]:

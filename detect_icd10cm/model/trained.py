@@ -14,7 +14,7 @@ from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.lexicon import Match
 from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
 from detect_icd10cm.model.checkpoint import Linker
-from detect_icd10cm.model.decode import decode_spans
+from detect_icd10cm.model.decode import decode_spans, join_spans
 from detect_icd10cm.model.features import FeatureMaker
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, Phrase, phrase_key, word_ids
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
@@ -59,6 +59,11 @@ class _Known(NamedTuple):
 
     phrases: Sequence[Phrase]
     terms: Sequence[Match]
+
+    @property
+    def extents(self) -> list[Span]:
+        """The words of each term."""
+        return [(term.first, term.last) for term in self.terms]
 
 
 class _Scores(NamedTuple):
@@ -148,7 +153,10 @@ class TrainedModel:
         if spans is None:
             mixed = self._mix(documents, notes, read)
             biases = self._framing.outside_bias, self._framing.inside_bias
-            spans = [decode_spans(scores, *biases) for scores in mixed]
+            spans = [
+                join_spans(decode_spans(scores, *biases), own.extents, [token.text for token in document.tokens])
+                for document, own, scores in zip(documents, known, mixed, strict=True)
+            ]
         scored = self._score(documents, notes, read, spans, shares)
         return [
             self._link(document, own_known, note_spans, note_scores, share)

@@ -1,0 +1,62 @@
+"""The checkpoint that comes with the package: what a first user sees of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detect_icd10cm import CodeSet, Detector
+from detect_icd10cm.model.load import BASE_FOLDER, load_model
+from detect_icd10cm.model.trained import TrainedModel
+from detect_icd10cm.notes.gold import read_gold
+from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import Mention
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "labelled.jsonl"
+NOTE = (
+    "HPI: 64-year-old man with a history of breast cancer in his sister, seen for left foot drop since a stroke. "
+    "No chest pain or fever. Possible neuropathy.\nPMH: Type 2 diabetes, hypertension."
+)
+
+pytestmark = pytest.mark.usefixtures("codeset")
+
+
+@pytest.fixture(scope="module")
+def model(codeset: CodeSet) -> TrainedModel:
+    return load_model(BASE_FOLDER, "onnx")
+
+
+def said(mentions: tuple[Mention, ...]) -> dict[str, tuple[str, str]]:
+    return {mention.text.lower(): (mention.assertion, mention.code) for mention in mentions}
+
+
+def test_it_is_the_default_and_small() -> None:
+    assert sum(path.stat().st_size for path in BASE_FOLDER.iterdir()) <= 60 * 2**20
+    assert Detector.from_pretrained()("No fever.").model == "detect-icd10cm-base"
+
+
+def test_it_reads_a_note(model: TrainedModel) -> None:
+    found = said(model.detect(Document(NOTE)))
+    assert found["chest pain"] == ("absent", "R07.9")
+    assert found["fever"] == ("absent", "R50.9")
+    assert found["left foot drop"] == ("present", "M21.372")
+    assert found["type 2 diabetes"][0] == "present"
+    assert found["hypertension"] == ("present", "I10")
+    assert found["neuropathy"][0] == "possible"
+
+
+def test_runtimes_find_the_same_in_the_examples(model: TrainedModel) -> None:
+    network = load_model(BASE_FOLDER, "torch")
+    notes = [note.note.text for note in read_gold(EXAMPLES)]
+    pairs = [(said(model.detect(Document(text))), said(network.detect(Document(text)))) for text in notes]
+    same = sum(len(quick.items() & exact.items()) for quick, exact in pairs)
+    assert same >= 0.9 * sum(max(len(quick), len(exact)) for quick, exact in pairs)
+
+
+def test_the_card_tells_its_figures() -> None:
+    figures = json.loads((BASE_FOLDER / "metrics.json").read_text("utf-8"))["dev"]
+    card = (BASE_FOLDER / "MODEL_CARD.md").read_text("utf-8")
+    assert all(f"{figures[name]:.3f}" in card for name in ("overlap_f1", "exact_f1", "code_f1", "calibration_error"))
+    assert "Silver labels" in card
