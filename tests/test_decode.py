@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detect_icd10cm.model.decode import BEGIN, INSIDE, OUTSIDE, best_labels, decode_spans, join_spans
+from detect_icd10cm.model.decode import BEGIN, INSIDE, OUTSIDE, best_labels, decode_spans, join_spans, trim_spans
 
 
 def allowed(labels: tuple[int, ...]) -> bool:
@@ -65,3 +65,8 @@ def test_bias_for_longer_mentions_joins_neighbours() -> None:
 )
 def test_spans_of_one_term_are_joined(words: str, terms: list[tuple[int, int]], joined: list[tuple[int, int]]) -> None:
     assert join_spans([(0, 1), (2, 3)], terms, words.split()) == joined
+
+
+def test_function_words_at_the_ends_are_left_out() -> None:
+    words = "The fasciculation of the tongue , in the".split()
+    assert trim_spans([(0, 4), (4, 5), (6, 8)], words) == [(1, 2), (4, 5)]

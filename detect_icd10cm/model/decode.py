@@ -15,6 +15,8 @@ Span = tuple[int, int]
 OUTSIDE, BEGIN, INSIDE = range(3)
 N_LABELS = 3
 _IMPOSSIBLE = -1e9
+# What no finding begins or ends with.
+_EDGES = frozenset("a an and as at both by for from her his in of on or the their to with".split())
 _JOINING = frozenset({"with", "without", "due", "to"})
 
 
@@ -35,6 +37,24 @@ def decode_spans(scores: Array, outside_bias: float = 0.0, inside_bias: float = 
         if label == BEGIN:
             start = i
     return spans
+
+
+def trim_spans(spans: Iterable[Span], words: Sequence[str]) -> list[Span]:
+    """Return spans without function words at their ends: "fasciculation" for "fasciculation of the".
+
+    Args:
+        spans: Spans of words (end exclusive).
+        words: The note's words.
+    """
+    trimmed = []
+    for first, last in spans:
+        while first < last and words[last - 1].lower() in _EDGES:
+            last -= 1
+        while first < last and words[first].lower() in _EDGES:
+            first += 1
+        if first < last:
+            trimmed.append((first, last))
+    return trimmed
 
 
 def join_spans(spans: Sequence[Span], terms: Iterable[Span], words: Sequence[str]) -> list[Span]:

@@ -14,7 +14,7 @@ from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.lexicon import Match
 from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
 from detect_icd10cm.model.checkpoint import Linker
-from detect_icd10cm.model.decode import decode_spans, join_spans
+from detect_icd10cm.model.decode import decode_spans, join_spans, trim_spans
 from detect_icd10cm.model.features import FeatureMaker
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, Phrase, phrase_key, word_ids
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
@@ -152,11 +152,7 @@ class TrainedModel:
         notes, read = self._read(documents, known, shares)
         if spans is None:
             mixed = self._mix(documents, notes, read)
-            biases = self._framing.outside_bias, self._framing.inside_bias
-            spans = [
-                join_spans(decode_spans(scores, *biases), own.extents, [token.text for token in document.tokens])
-                for document, own, scores in zip(documents, known, mixed, strict=True)
-            ]
+            spans = [self._decode(*item) for item in zip(documents, known, mixed, strict=True)]
         scored = self._score(documents, notes, read, spans, shares)
         return [
             self._link(document, own_known, note_spans, note_scores, share)
@@ -164,6 +160,11 @@ class TrainedModel:
                 documents, known, spans, scored, shares, strict=True
             )
         ]
+
+    def _decode(self, document: Document, known: _Known, scores: Array) -> list[Span]:
+        words = [token.text for token in document.tokens]
+        spans = decode_spans(scores, self._framing.outside_bias, self._framing.inside_bias)
+        return join_spans(trim_spans(spans, words), known.extents, words)
 
     def label_scores(self, documents: Sequence[Document]) -> list[tuple[Array, Array | None]]:
         """Return the log-probabilities of outside, begin and inside of each note's words, shape (words, 3).
