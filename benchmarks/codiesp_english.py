@@ -21,12 +21,11 @@ from detect_icd10cm.metrics.codiesp import score_codiesp_ranking
 from detect_icd10cm.metrics.spans import PRF
 from detect_icd10cm.model.load import load_model
 from detect_icd10cm.model.trained import TrainedModel
-from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import AnnotatedNote, Assertion
 from training.calibrate import calibrate_ranker
 from training.data import read_codiesp_english
 from training.finetune import grow_linker
-from training.measure import held_choices
+from training.measure import detect_notes, held_choices
 from training.rank import fit_ranker
 from training.settings import RankSettings
 from training.terms import stream_terms
@@ -37,7 +36,6 @@ WEIGHTS: Mapping[Assertion, float] = {
 }  # fmt: skip
 N_CHOOSING = 80
 N_CANDIDATES = 5
-NOTES_AT_ONCE = 8
 RANK, SEED = RankSettings(members=2, epochs=12), 7
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(2, 16))
 
@@ -47,16 +45,13 @@ Scores = dict[str, dict[str, float]]
 def score_documents(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> Scores:
     """Return the probability of each code of each case: that one at least of its mentions means it."""
     scores: Scores = {}
-    for at in range(0, len(notes), NOTES_AT_ONCE):
-        part = notes[at : at + NOTES_AT_ONCE]
-        found = model.detect_batch([Document(note.note.text) for note in part])
-        for note, mentions in zip(part, found, strict=True):
-            missed: dict[str, float] = {}
-            for mention in mentions:
-                for candidate in mention.candidates[:N_CANDIDATES]:
-                    share = candidate.score * WEIGHTS[mention.assertion]
-                    missed[candidate.code] = missed.get(candidate.code, 1.0) * (1.0 - share)
-            scores[note.note.note_id] = {code: 1.0 - left for code, left in missed.items()}
+    for note, mentions in detect_notes(model, notes):
+        missed: dict[str, float] = {}
+        for mention in mentions:
+            for candidate in mention.candidates[:N_CANDIDATES]:
+                share = candidate.score * WEIGHTS[mention.assertion]
+                missed[candidate.code] = missed.get(candidate.code, 1.0) * (1.0 - share)
+        scores[note.note.note_id] = {code: 1.0 - left for code, left in missed.items()}
     return scores
 
 

@@ -19,13 +19,12 @@ from detect_icd10cm.metrics.spans import PRF
 from detect_icd10cm.model.load import load_model
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.notes.gold import read_codiesp_rows
-from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import AnnotatedNote, Mention
 from training.data import carry_code, read_codiesp_spanish
 from training.finetune import finetune, split_notes
+from training.measure import detect_notes
 from training.settings import read_finetune_settings
 
-NOTES_AT_ONCE = 8
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(16))
 
 Predicted = list[tuple[str, Mention]]
@@ -33,12 +32,7 @@ Predicted = list[tuple[str, Mention]]
 
 def predict(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> Predicted:
     """Return the mentions found, each with its case."""
-    found: Predicted = []
-    for at in range(0, len(notes), NOTES_AT_ONCE):
-        part = notes[at : at + NOTES_AT_ONCE]
-        batch = model.detect_batch([Document(note.note.text) for note in part])
-        found += [(note.note.note_id, m) for note, mentions in zip(part, batch, strict=True) for m in mentions]
-    return found
+    return [(note.note.note_id, mention) for note, found in detect_notes(model, notes) for mention in found]
 
 
 def evidence(mentions: Iterable[tuple[str, Mention]]) -> list[Evidence]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detect_icd10cm.codes.codeset import CodeSet, choose_release
-from detect_icd10cm.errors import DetectError, ModelError, NoteError
+from detect_icd10cm.errors import DetectError, NoteError
 from detect_icd10cm.model import BASE, LEXICON
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.rules.indications import link_procedures
@@ -192,10 +192,6 @@ class Detector:
 def _load_model(model: str | PathLike[str], release: str | None) -> MentionModel:
     if model == LEXICON:
         return LexiconModel(CodeSet.load(release))
-    from detect_icd10cm.model.load import BASE_FOLDER, load_model
+    from detect_icd10cm.model.load import find_checkpoint, load_model
 
-    folder = BASE_FOLDER if model == BASE else Path(model)
-    if not folder.is_dir():
-        raise ModelError(f"found model {str(model)!r}, expected {BASE!r}, {LEXICON!r} or the folder of a checkpoint")
-
-    return load_model(folder, codeset=CodeSet.load(release) if release else None)
+    return load_model(find_checkpoint(model), codeset=CodeSet.load(release) if release else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,6 @@ def learn_mentions(builder: GazetteerBuilder, notes: Sequence[AnnotatedNote]) ->
 def count_priors(codeset: CodeSet, notes: Iterable[AnnotatedNote]) -> Priors:
     """Return how often codes stand in notes, and how telling words are in titles."""
     codes = Counter(mention.code for note in notes for mention in note.mentions)
-    categories: Counter[str] = Counter()
-    for code, count in codes.items():
-        categories[code[:3]] += count
     frequency: Counter[int] = Counter()
     titles = 0
     for code in codeset.billable_codes():
@@ -97,7 +94,15 @@ def count_priors(codeset: CodeSet, notes: Iterable[AnnotatedNote]) -> Priors:
             titles += 1
             frequency.update(set(word_ids(without_encounter(codeset.title(code)))))
     weights = {word: math.log(titles / count) for word, count in frequency.items()}
-    return Priors(dict(codes), dict(categories), weights, math.log(titles))
+    return Priors(dict(codes), count_categories(codes), weights, math.log(titles))
+
+
+def count_categories(codes: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of codes by category, their first three characters."""
+    categories: Counter[str] = Counter()
+    for code, count in codes.items():
+        categories[code[:3]] += count
+    return dict(categories)
 
 
 def sided_siblings(codeset: CodeSet) -> dict[str, dict[str, str]]:

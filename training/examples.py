@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from detect_icd10cm.model import gazetteer as gazetteers
 from detect_icd10cm.model.config import DetectConfig
 from detect_icd10cm.model.decode import BEGIN, INSIDE
 from detect_icd10cm.model.families import representative
-from detect_icd10cm.model.gazetteer import Gazetteer, Usage, note_usage, phrase_key
+from detect_icd10cm.model.gazetteer import Gazetteer, Usage, guess_code, note_usage, phrase_key
 from detect_icd10cm.model.inputs import (
     Array,
     EncodedNote,
@@ -67,13 +67,6 @@ def own_usage(document: Document, note: AnnotatedNote, gazetteer: Gazetteer) -> 
 def token_spans(document: Document, note: AnnotatedNote) -> list[tuple[int, int]]:
     """Return a note's mentions as tokens, end exclusive."""
     return [document.token_span(mention.start, mention.end) for mention in note.mentions]
-
-
-def guess_code(evidence: Mapping[tuple[str, int], int]) -> str:
-    """Return the code that a phrase most often meant, an empty string for a phrase of no meaning."""
-    if not evidence:
-        return ""
-    return max(evidence.items(), key=lambda item: (item[0][1] == gazetteers.CURRENT, item[1], item[0]))[0][0]
 
 
 class ExampleMaker:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import json
 import random
 import sys
 from collections import Counter
@@ -22,7 +21,6 @@ from tokenizers import Tokenizer
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
 from detect_icd10cm.model.checkpoint import TOKENIZER, Linker, load_codeset, load_linker, read_config
-from detect_icd10cm.model.features import Priors
 from detect_icd10cm.model.gazetteer import GazetteerBuilder
 from detect_icd10cm.model.inputs import Pieces
 from detect_icd10cm.model.lexicon import LexiconModel
@@ -33,13 +31,12 @@ from detect_icd10cm.notes.gold import GoldIssue
 from detect_icd10cm.notes.gold.audit import audit_codes
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import AnnotatedNote
-from training.assemble import learn_mentions
+from training.assemble import count_categories, learn_mentions
 from training.calibrate import calibrate_ranker, choices_of, choose_thresholds, link_gold
 from training.data import read_training_notes
 from training.examples import ExampleMaker
 from training.joint import TrainingData, train_joint
 from training.measure import held_choices, load_choices, measure, save_choices
-from training.model_card import write_model_card
 from training.overlap import refuse_overlap
 from training.rank import fit_ranker
 from training.restore import wrap_network
@@ -110,11 +107,9 @@ def finetune(
     if len(choices) >= _MIN_TO_CALIBRATE:
         linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices))
     folder = output / "checkpoint"
-    write_checkpoint(folder, model, tokenizer, linker)
     record = {"settings": dataclasses.asdict(settings), "notes": len(kept), "held": len(held)}
     record["dev"] = measure(wrap(model), held)
-    (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
-    write_model_card(folder)
+    write_checkpoint(folder, model, tokenizer, linker, record)
     return folder
 
 
@@ -139,10 +134,7 @@ def grow_linker(linker: Linker, codeset: CodeSet, notes: Sequence[AnnotatedNote]
     gazetteer = learn_mentions(GazetteerBuilder.of(linker.gazetteer), notes)
     counted = Counter(linker.priors.codes)
     counted.update(mention.code for note in notes for mention in note.mentions if codeset.is_billable(mention.code))
-    categories: Counter[str] = Counter()
-    for code, count in counted.items():
-        categories[code[:3]] += count
-    priors = Priors(dict(counted), dict(categories), linker.priors.word_weights, linker.priors.default_weight)
+    priors = dataclasses.replace(linker.priors, codes=dict(counted), categories=count_categories(counted))
     return dataclasses.replace(linker, gazetteer=gazetteer, priors=priors)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +22,7 @@ from detect_icd10cm.model.candidates import Own
 from detect_icd10cm.model.gazetteer import note_usage
 from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.lexicon import LexiconModel
-from detect_icd10cm.model.load import BASE_FOLDER, RuntimeName, load_model
+from detect_icd10cm.model.load import RuntimeName, find_checkpoint, load_model
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
@@ -33,6 +33,15 @@ from training.joint import METRIC
 from training.rank import Choice
 
 _NOTES_AT_ONCE = 8
+
+
+def detect_notes(
+    model: TrainedModel | LexiconModel, notes: Sequence[AnnotatedNote]
+) -> Iterator[tuple[AnnotatedNote, tuple[Mention, ...]]]:
+    """Yield labelled notes with what a model finds in them, a few detected at a time."""
+    for at in range(0, len(notes), _NOTES_AT_ONCE):
+        part = notes[at : at + _NOTES_AT_ONCE]
+        yield from zip(part, model.detect_batch([Document(note.note.text) for note in part]), strict=True)
 
 
 def measure(
@@ -52,13 +61,10 @@ def measure(
         return {}
     totals = {name: PRF() for name in ("overlap", "exact", "category", "code")}
     pairs: list[tuple[Mention, Mention]] = []
-    for at in range(0, len(notes), _NOTES_AT_ONCE):
-        part = notes[at : at + _NOTES_AT_ONCE]
-        predicted = model.detect_batch([Document(note.note.text) for note in part])
-        for note, mentions in zip(part, predicted, strict=True):
-            scores = score_spans(note.mentions, mentions)
-            totals = {name: total + getattr(scores, name) for name, total in totals.items()}
-            pairs += [(note.mentions[g], mentions[p]) for g, p in match_spans(note.mentions, mentions)]
+    for note, mentions in detect_notes(model, notes):
+        scores = score_spans(note.mentions, mentions)
+        totals = {name: total + getattr(scores, name) for name, total in totals.items()}
+        pairs += [(note.mentions[g], mentions[p]) for g, p in match_spans(note.mentions, mentions)]
     figures = {f"{name}_f1": total.f1 for name, total in totals.items()}
     if seen is None:
         seen = model.seen_codes if isinstance(model, TrainedModel) else ()
@@ -139,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.model == LEXICON:
         model: TrainedModel | LexiconModel = LexiconModel(CodeSet.load())
     else:
-        model = load_model(BASE_FOLDER if options.model == BASE else Path(options.model), options.runtime)
+        model = load_model(find_checkpoint(options.model), options.runtime)
     seen = None
     if options.seen:
         seen = {m.code for note in read_training_notes(options.seen, model.codeset) for m in note.mentions}

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
-import json
 import random
 import sys
 import time
@@ -55,7 +54,6 @@ from training.data import read_training_notes
 from training.examples import Example, ExampleMaker
 from training.joint import TrainingData, train_joint
 from training.measure import held_choices, load_choices, measure, save_choices
-from training.model_card import write_model_card
 from training.overlap import refuse_overlap
 from training.rank import Choice, fit_ranker, untrained_ranker
 from training.restore import wrap_network
@@ -212,11 +210,8 @@ class _Run:
             model.config.rule_weight = choose_rule_weight(pairs, model.config.rule_weight)
             choices = choices_of(link_gold(wrapped(), dev_notes))
             linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices))
-        write_checkpoint(folder, model, tokenizer, linker)
-        figures = measure(wrapped(), dev_notes)
-        record = {"settings": dataclasses.asdict(self._settings), "dev": figures}
-        (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
-        write_model_card(folder)
+        record = {"settings": dataclasses.asdict(self._settings), "dev": measure(wrapped(), dev_notes)}
+        write_checkpoint(folder, model, tokenizer, linker, record)
         return folder
 
 

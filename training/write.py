@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -11,10 +13,21 @@ from tokenizers import Tokenizer
 
 from detect_icd10cm.model.checkpoint import CONFIG, NETWORK, TOKENIZER, Linker, quantize, save_linker
 from detect_icd10cm.model.modeling import DetectModel
+from training.model_card import write_model_card
 
 
-def write_checkpoint(folder: Path, model: DetectModel, tokenizer: Tokenizer, linker: Linker) -> None:
-    """Write a checkpoint folder, large matrices as int8 rows."""
+def write_checkpoint(
+    folder: Path, model: DetectModel, tokenizer: Tokenizer, linker: Linker, record: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint folder, large matrices as int8 rows, with its card.
+
+    Args:
+        folder: The folder.
+        model: The network.
+        tokenizer: Its tokenizer.
+        linker: What it knows beside the network.
+        record: The run's settings and figures, for ``metrics.json`` and the card.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
@@ -29,3 +42,5 @@ def write_checkpoint(folder: Path, model: DetectModel, tokenizer: Tokenizer, lin
     tokenizer.no_truncation()
     tokenizer.save(str(folder / TOKENIZER))
     save_linker(folder, linker)
+    (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
+    write_model_card(folder)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from detect_icd10cm import __version__
-from detect_icd10cm.model import LEXICON
+from detect_icd10cm.model import BASE, LEXICON
 from detect_icd10cm.notes.journal import hash_files
 from detect_icd10cm.notes.streams import Source
 
@@ -34,8 +34,8 @@ def identify_run(
 
 
 def _identify_model(model: str) -> str:
-    folder = Path(model)
-    return _hash_folder(folder) if model != LEXICON and folder.is_dir() else model
+    is_own = model not in (BASE, LEXICON) and Path(model).is_dir()
+    return _hash_folder(Path(model)) if is_own else model  # the others come with the version
 
 
 def _hash_folder(folder: Path) -> str:

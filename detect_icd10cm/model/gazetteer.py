@@ -251,6 +251,13 @@ def note_usage(phrases: Sequence[Phrase], n_tokens: int, spans: Iterable[tuple[i
     return usage
 
 
+def guess_code(evidence: Mapping[tuple[str, int], int]) -> str:
+    """Return the code that a phrase most often meant, an empty string for a phrase of no meaning."""
+    if not evidence:
+        return ""
+    return max(evidence.items(), key=lambda item: (item[0][1] == CURRENT, item[1], item[0]))[0][0]
+
+
 def phrase_key(text: str) -> int:
     """Return the key of a phrase; 0 for one without words."""
     return sum(word_ids(text))

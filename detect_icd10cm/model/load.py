@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
-from detect_icd10cm.model import BASE
+from detect_icd10cm.model import BASE, LEXICON
 from detect_icd10cm.model.checkpoint import (
     ENCODER_ONNX,
     SCALE,
@@ -36,6 +37,18 @@ RuntimeName = Literal["auto", "onnx", "torch"]
 # The checkpoint that comes with the package; a folder, since graphs are opened by path.
 BASE_FOLDER = Path(__file__).parent / BASE
 _WORDS = "encoder.embeddings.word_embeddings.weight"
+
+
+def find_checkpoint(model: str | PathLike[str]) -> Path:
+    """Return the folder of the packaged checkpoint, or of one of the user's own.
+
+    Raises:
+        ModelError: If there is no such folder.
+    """
+    folder = BASE_FOLDER if model == BASE else Path(model)
+    if not folder.is_dir():
+        raise ModelError(f"found model {str(model)!r}, expected {BASE!r}, {LEXICON!r} or the folder of a checkpoint")
+    return folder
 
 
 def load_model(

@@ -16,7 +16,7 @@ from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
 from detect_icd10cm.model.checkpoint import Linker
 from detect_icd10cm.model.decode import decode_spans, join_spans, trim_spans
 from detect_icd10cm.model.features import FeatureMaker
-from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, Phrase, phrase_key, word_ids
+from detect_icd10cm.model.gazetteer import Gazetteer, Phrase, guess_code, phrase_key, word_ids
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.runtime import ReadNote, Runtime, pool_spans, read_notes
@@ -243,8 +243,7 @@ class TrainedModel:
         for first, last in spans:
             start, end = _characters(document, first, last)
             evidence = self._parts.linker.gazetteer.evidence(phrase_key(document.text[start:end]), known)
-            best = max(evidence.items(), key=lambda item: (item[0][1] == CURRENT, item[1], item[0]), default=None)
-            asked.append((start, end, best[0][0] if best else ""))
+            asked.append((start, end, guess_code(evidence)))
         return [ASSERTIONS.index(said.assertion) for said in self._rules.assert_spans(document, asked)]
 
     def _link(
