@@ -8,7 +8,7 @@ from datetime import date
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from detect_icd10cm.codes.codeset import CodeSet, choose_release
 from detect_icd10cm.errors import DetectError, NoteError
@@ -22,8 +22,8 @@ from detect_icd10cm.rules.schema import Procedure
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention, Note, NoteResult, Reject, Setting
 
-# Notes whose mentions are found together: enough to fill the windows read at once.
-_BATCH_NOTES = 8
+if TYPE_CHECKING:
+    from detect_icd10cm.model.load import Device
 
 
 class MentionModel(Protocol):
@@ -31,6 +31,7 @@ class MentionModel(Protocol):
 
     name: str
     codeset: CodeSet
+    notes_at_once: int
 
     def detect_batch(self, documents: Sequence[Document]) -> list[tuple[Mention, ...]]:
         """Return the mentions of each note in order of place."""
@@ -69,6 +70,8 @@ class Detector:
         setting: Setting = "outpatient",
         accept_threshold: float = 0.95,
         rules: str | PathLike[str] | None = None,
+        device: Device = "auto",
+        batch_tokens: int | None = None,
     ) -> Detector:
         """Load a detector by the name of its model.
 
@@ -80,13 +83,17 @@ class Detector:
             setting: What a note that does not say is taken to be.
             accept_threshold: Score from which a document code is accepted without review, a probability.
             rules: A folder of procedure files that join, or replace, the packaged ones.
+            device: Where a checkpoint is computed: ``"cpu"``, ``"cuda"`` (a GPU), or ``"auto"``, a GPU where torch
+                finds one.
+            batch_tokens: Pieces of words that a GPU reads at once; 16,384 when None.
 
         Raises:
-            ModelError: If no such model exists, or it was trained on another release.
+            ModelError: If no such model exists, it was trained on another release, there is no GPU, or
+                ``batch_tokens`` is given for a CPU.
             CodeSetError: If the release is not installed.
             RulesError: If a procedure file is not as expected.
         """
-        loaded = _load_model(model, release)
+        loaded = _load_model(model, release, device, batch_tokens)
         procedures = load_procedures(None if rules is None else Path(rules))
         return cls(loaded, procedures, setting=setting, accept_threshold=accept_threshold)
 
@@ -136,7 +143,7 @@ class Detector:
     def stream(self, notes: Iterable[Note | Reject]) -> Iterator[NoteResult | Reject]:
         """Detect a few notes at a time, in order; rejects of reading pass through, and no note stops the rest."""
         remaining = iter(notes)
-        while batch := list(islice(remaining, _BATCH_NOTES)):
+        while batch := list(islice(remaining, self._models[self._default].notes_at_once)):
             yield from self._detect_some(batch)
 
     def _detect_some(self, batch: Sequence[Note | Reject]) -> Iterator[NoteResult | Reject]:
@@ -189,9 +196,12 @@ class Detector:
         return self._models[release], (warning,) if warning else ()
 
 
-def _load_model(model: str | PathLike[str], release: str | None) -> MentionModel:
+def _load_model(
+    model: str | PathLike[str], release: str | None, device: Device, batch_tokens: int | None
+) -> MentionModel:
     if model == LEXICON:
         return LexiconModel(CodeSet.load(release))
     from detect_icd10cm.model.load import find_checkpoint, load_model
 
-    return load_model(find_checkpoint(model), codeset=CodeSet.load(release) if release else None)
+    codeset = CodeSet.load(release) if release else None
+    return load_model(find_checkpoint(model), codeset=codeset, device=device, batch_tokens=batch_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detect_icd10cm import CodeSet, Detector
@@ -53,6 +54,19 @@ def test_runtimes_find_the_same_in_the_examples(model: TrainedModel) -> None:
     pairs = [(said(model.detect(Document(text))), said(network.detect(Document(text)))) for text in notes]
     same = sum(len(quick.items() & exact.items()) for quick, exact in pairs)
     assert same >= 0.9 * sum(max(len(quick), len(exact)) for quick, exact in pairs)
+
+
+def test_rounded_products_find_the_terms_of_an_exhaustive_search(model: TrainedModel) -> None:
+    terms = model._parts.terms.logit_vectors()
+    rng = np.random.default_rng(0)
+    near = terms[rng.integers(len(terms), size=40)]
+    noise = rng.normal(size=near.shape) * np.linalg.norm(near, axis=1, keepdims=True) / near.shape[1] ** 0.5
+    vectors = near + noise  # as far from the term as the term from nothing
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found = model._runtime.nearest_terms(vectors)
+    exact = np.argsort(-(vectors @ terms.T), 1)
+    assert (found == exact[:, :1]).any(1).all()
+    assert np.mean([np.isin(best, own).mean() for best, own in zip(exact[:, :64], found, strict=True)]) > 0.95
 
 
 def test_the_card_tells_its_figures() -> None:

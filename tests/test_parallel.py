@@ -19,7 +19,8 @@ import pytest
 from detect_icd10cm import CodeSet, DetectError, Detector, Mention, ModelError, Note, Reject, read_notes
 from detect_icd10cm import parallel as module
 from detect_icd10cm.cli.detect import _choose_workers
-from detect_icd10cm.detector import _BATCH_NOTES
+from detect_icd10cm.model.lexicon import LexiconModel
+from detect_icd10cm.model.trained import _NOTES_FOR_CPU
 from detect_icd10cm.parallel import ParallelDetector
 from detect_icd10cm.text.document import Document
 
@@ -35,6 +36,7 @@ class FragileModel:
     """Ends or stops its process at some words of a note."""
 
     name = "fragile"
+    notes_at_once = 8
 
     def __init__(self) -> None:
         self.codeset = CodeSet.load()
@@ -143,7 +145,7 @@ def test_a_detector_that_cannot_be_loaded() -> None:
 
 
 def test_batches_hold_whole_batches_of_the_detector() -> None:
-    assert module._BATCH_NOTES % _BATCH_NOTES == 0
+    assert module._BATCH_NOTES % _NOTES_FOR_CPU == module._BATCH_NOTES % LexiconModel.notes_at_once == 0
 
 
 def test_a_second_process_starts_when_it_is_needed() -> None:

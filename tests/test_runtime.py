@@ -14,8 +14,9 @@ from tiny_model import make_notes
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.detector import Detector
 from detect_icd10cm.errors import ModelError
-from detect_icd10cm.model.checkpoint import CONFIG, quantize
-from detect_icd10cm.model.load import load_model
+from detect_icd10cm.model.checkpoint import CONFIG, ENCODER_ONNX, TERMS_ONNX, quantize
+from detect_icd10cm.model.load import RuntimeName, load_model
+from detect_icd10cm.model.runtime import NEAREST_TERMS, _batches
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention, Note, NoteResult
@@ -72,6 +73,48 @@ def test_runtimes_agree(model: TrainedModel, tiny_checkpoint: Path) -> None:
         assert bare(network.detect(document)) == bare(model.detect(document))
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_nearest_terms_are_those_of_the_highest_logits(
+    tiny_checkpoint: Path, tiny_release: str, runtime: RuntimeName
+) -> None:
+    model = load_model(tiny_checkpoint, runtime)
+    terms = model._parts.terms.logit_vectors()
+    rng = np.random.default_rng(0)
+    vectors = terms[rng.integers(len(terms), size=20)] + rng.normal(size=(20, terms.shape[1]))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    nearest = model._runtime.nearest_terms(vectors)
+    assert min(NEAREST_TERMS, len(terms)) <= nearest.shape[1] <= NEAREST_TERMS
+    logits = vectors @ terms.T
+    assert (nearest == logits.argmax(1)[:, None]).any(1).all()
+    alone = np.concatenate([model._runtime.nearest_terms(vector[None]) for vector in vectors])
+    assert (np.sort(alone, 1) == np.sort(nearest, 1)).all()
+    assert len(model._runtime.nearest_terms(vectors[:0])) == 0
+
+
+def test_similar_codes_are_those_of_an_exhaustive_search(tiny_checkpoint: Path, tiny_release: str) -> None:
+    index = load_model(tiny_checkpoint, "torch")._parts.terms
+    terms = index.logit_vectors()
+    vectors = terms[:7] / np.linalg.norm(terms[:7], axis=1, keepdims=True)
+    everything = np.tile(np.arange(len(terms)), (7, 1))
+    for vector, found in zip(vectors, index.similar(vectors, everything), strict=True):
+        logits = terms @ vector
+        order = np.argsort(-logits, kind="stable")
+        codes = list(dict.fromkeys(index._codes[i] for i in index._term_codes[order]))
+        assert [similar.code for similar in found[:5]] == codes[:5]
+        assert found[0].behind == 0
+        assert [s.behind for s in found] == sorted((s.behind for s in found), reverse=True)
+        assert all(-1.001 <= similar.similarity <= 1.001 for similar in found)
+
+
+@given(sizes=st.lists(st.integers(1, 300), max_size=30), tokens=st.integers(0, 2000))
+def test_batches_of_windows_fit_what_is_read_at_once(sizes: list[int], tokens: int) -> None:
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    batches = list(_batches(order, sizes, tokens))
+    assert [i for batch in batches for i in batch] == order
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * (max(sizes[i] for i in batch) + 2) <= tokens
+
+
 @given(text=st.text(max_size=80))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_gives_mentions_inside_it(model: TrainedModel, text: str) -> None:
@@ -117,6 +160,20 @@ class TestErrors:
             load_model(tmp_path)
         with pytest.raises(ModelError, match="or the folder of a checkpoint"):
             Detector.from_pretrained("nonsense")
+
+    def test_no_gpu(self, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("detect_icd10cm.model.load.which", lambda _: None)
+        with pytest.raises(ModelError, match="found no GPU that torch can use"):
+            Detector.from_pretrained(tiny_checkpoint, device="cuda")
+        with pytest.raises(ModelError, match="found batch_tokens 512 on a CPU"):
+            Detector.from_pretrained(tiny_checkpoint, batch_tokens=512)
+
+    @pytest.mark.parametrize("graph", [ENCODER_ONNX, TERMS_ONNX])
+    def test_no_graph(self, tiny_checkpoint: Path, tmp_path: Path, graph: str) -> None:
+        folder = shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+        (folder / graph).unlink()
+        with pytest.raises(ModelError, match=f"found no {graph}; run: python -m training.export"):
+            load_model(folder, "onnx")
 
     def test_another_model(self, tmp_path: Path) -> None:
         (tmp_path / CONFIG).write_text('{"model_type": "bert"}', "utf-8")

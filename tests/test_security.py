@@ -121,6 +121,7 @@ class BreakingModel:
     """Fails on some notes with an error that quotes them, or with one of ours."""
 
     name = "breaking"
+    notes_at_once = 8
 
     def __init__(self, codeset: CodeSet) -> None:
         self.codeset = codeset

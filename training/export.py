@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from detect_icd10cm.errors import ModelError
-from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX
 from detect_icd10cm.model.load import load_network
 from detect_icd10cm.model.modeling import DetectModel
+from detect_icd10cm.model.onnx import TERMS_TOGETHER, ZERO
 
-_OPSET = 17
+_OPSET, _IR = 17, 8
 _FAR = -1e4
 
 
@@ -106,6 +107,28 @@ def export_onnx(model: DetectModel, folder: Path, *, int8: bool = True) -> None:
         _Heads(model), (rows, torch.zeros(2, size), ids, ids), folder / HEADS_ONNX,
         ["span", "context", "rules", "sections"], ["assertions", "kinds", "vectors"], {0: "mentions"},
     )  # fmt: skip
+    _write_term_graph(model, folder / TERMS_ONNX)
+
+
+def _write_term_graph(model: DetectModel, path: Path) -> None:
+    """Write the product of mention vectors with all terms, whose table is given when the graph is loaded."""
+    import onnx
+
+    n_terms, dim = model.terms.shape
+    table = onnx.TensorProto(
+        name="terms", data_type=onnx.TensorProto.INT8, dims=(dim, n_terms + -n_terms % TERMS_TOGETHER),
+        data_location=onnx.TensorProto.EXTERNAL, external_data=[onnx.StringStringEntryProto(key="location", value="-")],
+    )  # fmt: skip
+    zero = onnx.helper.make_tensor("zero", onnx.TensorProto.UINT8, [], [ZERO])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMulInteger", ["vectors", "terms", "zero"], ["logits"])],
+        "terms",
+        [onnx.helper.make_tensor_value_info("vectors", onnx.TensorProto.UINT8, ["mentions", dim])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.INT32, ["mentions", "terms"])],
+        [table, zero],
+    )
+    version = [onnx.helper.make_opsetid("", _OPSET)]
+    path.write_bytes(onnx.helper.make_model(graph, opset_imports=version, ir_version=_IR).SerializeToString())
 
 
 def _trace(

@@ -15,7 +15,7 @@ from torch.nn import functional
 from detect_icd10cm.model.decode import N_LABELS
 from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.modeling import DetectModel
-from detect_icd10cm.model.tagger import REACH, Tagger, average_pieces
+from detect_icd10cm.model.tagger import REACH, Tagger, average_pieces, even_lengths
 from detect_icd10cm.model.words import N_BUCKETS, word_features
 from detect_icd10cm.text.document import Document
 from training.examples import Example
@@ -47,7 +47,7 @@ def tag_note(document: Document, example: Example, embeddings: Array) -> TaggedN
     """
     first = example.note.starts[:-1]
     features = word_features(document, example.note.tags[first], example.note.sections[first])
-    vectors = average_pieces(embeddings[example.note.ids], example.note.starts)
+    vectors = average_pieces(even_lengths(embeddings[example.note.ids]), example.note.starts)
     return TaggedNote(features, vectors.astype(np.float16), example.labels)
 
 

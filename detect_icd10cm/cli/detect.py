@@ -43,6 +43,14 @@ class SettingName(StrEnum):
     outpatient = "outpatient"
 
 
+class DeviceName(StrEnum):
+    """The devices that `--device` takes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 def detect(
     source: Annotated[
         str,
@@ -95,6 +103,12 @@ def detect(
             f"{_MOST_WORKERS}; else 1, since an encoder uses all cores.",
         ),
     ] = None,
+    device: Annotated[
+        DeviceName, typer.Option(help="Where a checkpoint is computed; by itself on a GPU where torch finds one.")
+    ] = DeviceName.auto,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Pieces of words that a GPU reads at once; 16384 by itself.")
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(min=1, help="Seconds that a note may take; one that takes longer is listed with the rejects."),
@@ -121,8 +135,11 @@ def detect(
     notes = read_notes(source, format=input_format, columns=named, encoding=encoding)
     identity = None
     if output is not None:
-        options: dict[str, object] = {"--from": input_format, "--column": named, "--encoding": encoding}
-        options |= {"--release": release, "--setting": setting, "--accept-at": accept_at, "--limit": limit}
+        options: dict[str, object] = {
+            "--from": input_format, "--column": named, "--encoding": encoding, "--release": release,
+            "--setting": setting, "--accept-at": accept_at, "--limit": limit, "--device": device.value,
+            "--batch-tokens": batch_tokens,
+        }  # fmt: skip
         with loading(quiet=quiet):
             identity = identify_run(notes.source, model, rules, options)
     with ExitStack() as opened:
@@ -143,6 +160,8 @@ def detect(
                     setting=setting.value,
                     accept_threshold=accept_at,
                     rules=rules,
+                    device=device.value,
+                    batch_tokens=batch_tokens,
                 )
                 if n_workers == 1 and timeout is None:
                     detector: Detector | ParallelDetector = load()

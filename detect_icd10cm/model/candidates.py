@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import NamedTuple
 
 from detect_icd10cm.codes.codeset import CodeSet
@@ -47,7 +48,8 @@ _SIDE_BEFORE, _SIDE_AFTER = 4, 6
 _BREAKS_SIDE = frozenset(".;:\n(")
 _MAPPED_FROM = 0.1  # probability of historical or family from which the mapped codes are proposed
 _N_PART, _N_DERIVED, _N_CATEGORIES, _N_PER_CATEGORY = 8, 6, 3, 8
-_NO_SIMILARITY, _FAR_BEHIND = 0.0, -12.0
+_FAR_BEHIND = -12.0
+_NOTHING_KNOWN = [_FAR_BEHIND if i == BEHIND else 0.0 for i in range(len(EVIDENCE))]
 
 
 Turn = Callable[[str, CodeSet], str | None]
@@ -133,16 +135,18 @@ class CandidateMaker:
             self._add_said(document, mention)
             mention.guess = self._guess(mention)
         guesses = Counter(mention.guess for mention in mentions if mention.guess)
+        categories: Counter[str] = Counter()
+        for code, count in guesses.items():
+            categories[code[:3]] += count
         for mention in mentions:
             self._add_longer(mention, mentions)
             self._add_derived(mention, own.codes if own else {})
-            self._add_context(mention, guesses)
+            self._add_context(mention, guesses, categories)
 
     def _row(self, mention: Linkable, code: str) -> list[float]:
         row = mention.rows.get(code)
         if row is None:
-            row = mention.rows[code] = [0.0] * len(EVIDENCE)
-            row[SIMILARITY], row[BEHIND] = _NO_SIMILARITY, _FAR_BEHIND
+            row = mention.rows[code] = _NOTHING_KNOWN.copy()
         return row
 
     def _add_exact(self, mention: Linkable, own: Mapping[tuple[int, str, int], int] | None) -> None:
@@ -253,7 +257,7 @@ class CandidateMaker:
         """Add a code that inherits the evidence of another."""
         inherited = mention.rows[origin]
         row = self._row(mention, code)
-        mention.rows[code] = [max(pair) for pair in zip(row, inherited, strict=True)]
+        mention.rows[code] = list(map(max, row, inherited))
         mention.rows[code][place] = 1.0
 
     def _episodes(self, code: str) -> Iterable[str]:
@@ -263,10 +267,9 @@ class CandidateMaker:
 
     @staticmethod
     def _best(mention: Linkable) -> list[str]:
-        def strength(item: tuple[str, list[float]]) -> float:
-            row = item[1]
+        def weakness(row: list[float]) -> float:
             terms = row[EXACT_TITLE] + row[EXACT_INCLUSION] + row[EXACT_LEXICON]
-            return (
+            return -(
                 2 * row[SHARE]
                 + terms
                 + row[PART]
@@ -278,23 +281,23 @@ class CandidateMaker:
             )
 
         return [
-            code for code, _ in sorted(mention.rows.items(), key=lambda item: (-strength(item), item[0]))[:_N_DERIVED]
+            code for _, code in nsmallest(_N_DERIVED, ((weakness(row), code) for code, row in mention.rows.items()))
         ]
 
     @staticmethod
-    def _add_context(mention: Linkable, guesses: Counter[str]) -> None:
-        total = sum(guesses.values()) or 1
-        categories: Counter[str] = Counter()
-        for code, count in guesses.items():
-            categories[code[:3]] += count
-        category = mention.said.code[:3] if mention.said else ""
+    def _add_context(mention: Linkable, guesses: Counter[str], categories: Counter[str]) -> None:
+        """Add what the other mentions, and the lexicon model here, are taken for."""
+        said = mention.said.code[:3] if mention.said else None
         for code, row in mention.rows.items():
-            row[SAID_CATEGORY] = float(code[:3] == category)
-            mine = int(mention.guess == code)
-            row[GUESSED] = math.log1p(guesses.get(code, 0) - mine)
-            same_category = categories.get(code[:3], 0) - int(mention.guess[:3] == code[:3])
-            row[CATEGORY_GUESSED] = row[GUESSED] - math.log1p(same_category) if same_category else 0.0
-            row[SAME_WORDS] = float(mine) / math.sqrt(total) if total else 0.0
+            category = code[:3]
+            if category == said:
+                row[SAID_CATEGORY] = 1.0
+            if category in categories:
+                row[GUESSED] = math.log1p(guesses[code] - (mention.guess == code))
+                same_category = categories[category] - (mention.guess[:3] == category)
+                row[CATEGORY_GUESSED] = row[GUESSED] - math.log1p(same_category) if same_category else 0.0
+        if mention.guess:
+            mention.rows[mention.guess][SAME_WORDS] = 1 / math.sqrt(guesses.total())
 
 
 def find_side(document: Document, first: int, last: int) -> int:

@@ -9,6 +9,7 @@ linker.safetensors  known phrases, counts, siblings by side, the ranker, the wor
 tokenizer.json      the encoder's tokenizer
 encoder.onnx        the network for onnxruntime, its embeddings left out; written by ``training.export``
 heads.onnx          the heads for onnxruntime
+terms.onnx          the product of mentions with all terms for onnxruntime, the terms left out
 ==================  ==========================================================================================
 """
 
@@ -32,7 +33,7 @@ from detect_icd10cm.model.ranking import Ranker
 from detect_icd10cm.model.tagger import Tagger
 
 CONFIG, NETWORK, LINKER, TOKENIZER = "config.json", "model.safetensors", "linker.safetensors", "tokenizer.json"
-ENCODER_ONNX, HEADS_ONNX = "encoder.onnx", "heads.onnx"
+ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX = "encoder.onnx", "heads.onnx", "terms.onnx"
 SCALE = ".int8_scale"
 _SIDES = ("right", "left", "bilateral")
 

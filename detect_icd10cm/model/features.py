@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.model.candidates import EVIDENCE, EXACT, SAID_EXTENT, SAID_SCORE, SHARE, SIMILARITY, Linkable
 from detect_icd10cm.model.facts import FLAGS, NO_SIDE, SIDE_NOT_STATED, make_facts
-from detect_icd10cm.model.gazetteer import phrase_key, word_ids
+from detect_icd10cm.model.gazetteer import phrase_key, word_id
 from detect_icd10cm.model.inputs import N_SECTIONS, Array, section_id
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, KINDS
@@ -38,7 +38,8 @@ _HEALING = frozenset(
 _CROSSED_PLACES = [FLAGS.index(flag) for flag in _CROSSED]
 # Words of a title that are looked at; the longest titles have some more.
 _TITLE_WORDS = 24
-_MAX_CODES = 20_000
+_FIRST_CODES, _MAX_CODES = 1024, 20_000
+_N_BLOCKS = 26 * 36  # a letter, and a digit or letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +53,22 @@ class Priors:
 
 
 @dataclass(frozen=True, slots=True)
-class _Surroundings:
-    """What all mentions of a note seem to mean: their words, and their guesses' chapters and blocks."""
+class _Candidates:
+    """The candidates of a note's mentions, a row each, those of one mention together.
 
-    words: frozenset[int]
-    chapters: Counter[str]
-    blocks: Counter[str]
-    nearby: Mapping[int, Counter[str]]
+    Attributes:
+        codes: Code of each row.
+        owners: Mention of each row.
+        rows: Row of each code in the code table.
+        evidence: What ``CandidateMaker`` wrote down, shape (rows, ``EVIDENCE``).
+        sizes: Number of rows of each mention.
+    """
 
-    @classmethod
-    def of(cls, document: Document, mentions: Sequence[Linkable]) -> _Surroundings:
-        guesses = [mention.guess for mention in mentions if mention.guess]
-        nearby: dict[int, Counter[str]] = defaultdict(Counter)
-        for mention in mentions:
-            nearby[document.sentence_of(mention.first)[0]].update(mention.guess[:1])
-        words = frozenset(word for mention in mentions for word in mention.words)
-        return cls(words, Counter(g[0] for g in guesses), Counter(g[:2] for g in guesses), nearby)
-
-    def shares(self, document: Document, mention: Linkable, codes: Sequence[str]) -> Array:
-        """Return the share of each code's chapter and block among the other guesses, and of its chapter nearby."""
-        near, own = self.nearby[document.sentence_of(mention.first)[0]], mention.guess
-        rows = [
-            (
-                _share(self.chapters, code[0], own[:1]),
-                _share(self.blocks, code[:2], own[:2]),
-                _share(near, code[0], own[:1]),
-            )
-            for code in codes
-        ]
-        return np.array(rows, np.float32).reshape(-1, 3)
-
-
-def _share(counts: Counter[str], key: str, own: str) -> float:
-    """Return the share of a key among the other mentions' guesses."""
-    mine = int(bool(own))
-    total = counts.total() - mine
-    return (counts[key] - int(own == key)) / total if total > 0 else 0.0
+    codes: list[str]
+    owners: Array
+    rows: Array
+    evidence: Array
+    sizes: Array
 
 
 class FeatureMaker:
@@ -112,79 +93,158 @@ class FeatureMaker:
             kinds: Probabilities of kinds, shape (mentions, 4).
             own_codes: Counts of the note's own gold codes, left out of the priors while training.
         """
-        note_words = {word for token in document.words for word in word_ids(token)}
-        healing = float(bool(note_words & _HEALING))
-        surroundings = _Surroundings.of(document, mentions)
-        self._table.add({code for mention in mentions for code in mention.rows})
-        known = _as_array(note_words), _as_array(surroundings.words)
-        made = []
-        for mention, kind in zip(mentions, kinds, strict=True):
-            codes = list(mention.rows)
-            evidence = np.array([mention.rows[code] for code in codes], np.float32).reshape(-1, len(EVIDENCE))
-            rows = self._table.rows(codes)
-            words = self._words(document, mention, rows, known)
-            parts = [
-                self._counts(codes, own_codes),
-                words[:, :-1],
-                self._sides(mention, rows),
-                kind[self._table.kinds[rows]][:, None],
-                words[:, -1:],
-                surroundings.shares(document, mention, codes),
-            ]
-            of_code = np.concatenate(parts, 1, dtype=np.float32)
-            flags = self._table.flags[rows]
-            asserted = np.array(mention.assertions, np.float32)
-            crossed = (flags[:, _CROSSED_PLACES, None] * asserted).reshape(len(codes), -1)
-            shared = np.tile(_of_mention(document, mention, kind, evidence, healing), (len(codes), 1))
-            made.append((codes, np.concatenate([evidence, of_code, flags, crossed, shared], 1)))
-        return made
-
-    def _counts(self, codes: Sequence[str], own: Mapping[str, int] | None) -> Array:
-        """Return how common codes and their categories are in the training notes."""
-        own = own or {}
-        own_categories: Counter[str] = Counter()
-        for code, n in own.items():
-            own_categories[code[:3]] += n
-        counts = np.array([max(0, self._priors.codes.get(code, 0) - own.get(code, 0)) for code in codes], np.float32)
-        categories = np.array(
-            [max(0, self._priors.categories.get(code[:3], 0) - own_categories[code[:3]]) for code in codes], np.float32
+        if not mentions:
+            return []
+        candidates = self._collect(mentions)
+        table, owners, rows = self._table, candidates.owners, candidates.rows
+        asserted = np.array([mention.assertions for mention in mentions], np.float32)
+        flags = table.flags[rows]
+        words = self._words(document, mentions, candidates)
+        parts = (
+            candidates.evidence,
+            self._counts(candidates, own_codes),
+            words[:, :-1],
+            _sides(mentions, candidates, table.sides[rows]),
+            kinds[owners, table.kinds[rows]][:, None],
+            words[:, -1:],
+            _shares(document, mentions, candidates, table),
+            flags,
+            (flags[:, _CROSSED_PLACES, None] * asserted[owners][:, None, :]).reshape(len(rows), -1),
+            _of_mentions(document, mentions, kinds, asserted, candidates)[owners],
         )
+        features = np.concatenate(parts, 1, dtype=np.float32)
+        ends = np.cumsum(candidates.sizes)
+        return [
+            (candidates.codes[low:high], features[low:high])
+            for low, high in zip((ends - candidates.sizes).tolist(), ends.tolist(), strict=True)
+        ]
+
+    def _collect(self, mentions: Sequence[Linkable]) -> _Candidates:
+        codes = [code for mention in mentions for code in mention.rows]
+        self._table.add(set(codes))
+        sizes = np.array([len(mention.rows) for mention in mentions])
+        numbers = chain.from_iterable(chain.from_iterable(mention.rows.values() for mention in mentions))
+        evidence = np.fromiter(numbers, np.float32, len(codes) * len(EVIDENCE)).reshape(-1, len(EVIDENCE))
+        return _Candidates(codes, np.repeat(np.arange(len(mentions)), sizes), self._table.rows(codes), evidence, sizes)
+
+    def _counts(self, candidates: _Candidates, own: Mapping[str, int] | None) -> Array:
+        """Return how common codes and their categories are in the training notes."""
+        counts, categories = self._table.counts[candidates.rows], self._table.category_counts[candidates.rows]
+        if own:
+            own_categories: Counter[str] = Counter()
+            for code, n in own.items():
+                own_categories[code[:3]] += n
+            counts = np.maximum(0, counts - np.array([own.get(code, 0) for code in candidates.codes]))
+            categories = np.maximum(0, categories - np.array([own_categories[code[:3]] for code in candidates.codes]))
+        counts, categories = counts.astype(np.float32), categories.astype(np.float32)
         return np.stack([np.log1p(counts), counts > 0, np.log1p(categories), (counts + 0.1) / (categories + 1)], 1)
 
-    def _words(self, document: Document, mention: Linkable, rows: Array, known: tuple[Array, Array]) -> Array:
+    def _words(self, document: Document, mentions: Sequence[Linkable], candidates: _Candidates) -> Array:
         """Return which part of the titles' words stands in mention, sentence, note and mentions, and the reverse."""
-        tokens = document.tokens
-        low, high = document.sentence_of(mention.first)
-        sentence = word_ids(document.text[tokens[low].start : tokens[high - 1].end])
-        words, weights = self._table.words[rows], self._table.weights[rows]
+        table, owners = self._table, candidates.owners
+        said = [sum(table.weight(word) for word in mention.words) or 1.0 for mention in mentions]
+        tokens = [word_id(token.text) for token in document.tokens]
+        sentences = [tokens[slice(*document.sentence_of(mention.first))] for mention in mentions]
+        everywhere = [tokens, [word for mention in mentions for word in mention.words]]
+        words, weights = table.words[candidates.rows], table.weights[candidates.rows]
         total = np.maximum(weights.sum(1), 1e-6)
-        in_mention, in_sentence, in_note, in_mentions = (
-            (weights * np.isin(words, place)).sum(1)
-            for place in (_as_array(mention.words), _as_array(sentence), *known)
+        in_mention, in_sentence = (
+            (weights * table.mark(places)[owners[:, None], words]).sum(1)
+            for places in ([mention.words for mention in mentions], sentences)
         )
-        said = sum(self._table.weight(word) for word in mention.words) or 1.0
-        return np.stack(
-            [in_mention / total, in_sentence / total, in_note / total, in_mention / said, in_mentions / total], 1
-        )
-
-    def _sides(self, mention: Linkable, rows: Array) -> Array:
-        """Return whether the title's side is the mention's, another, not stated, or not said."""
-        sides = self._table.sides[rows]
-        sided = (sides != NO_SIDE) & (sides != SIDE_NOT_STATED)
-        said = mention.side != NO_SIDE
+        in_note, in_mentions = ((weights * marked[words]).sum(1) for marked in table.mark(everywhere))
         return np.stack(
             [
-                (sides == mention.side) & said,
-                sided & (sides != mention.side) & said,
-                (sides == SIDE_NOT_STATED) & said,
-                sided & (not said),
+                in_mention / total,
+                in_sentence / total,
+                in_note / total,
+                in_mention / np.array(said)[owners],
+                in_mentions / total,
             ],
             1,
         )
 
 
+def _sides(mentions: Sequence[Linkable], candidates: _Candidates, sides: Array) -> Array:
+    """Return whether the title's side is the mention's, another, not stated, or not said."""
+    own = np.array([mention.side for mention in mentions])[candidates.owners]
+    sided = (sides != NO_SIDE) & (sides != SIDE_NOT_STATED)
+    said = own != NO_SIDE
+    return np.stack(
+        [(sides == own) & said, sided & (sides != own) & said, (sides == SIDE_NOT_STATED) & said, sided & ~said], 1
+    )
+
+
+def _shares(document: Document, mentions: Sequence[Linkable], candidates: _Candidates, table: _CodeTable) -> Array:
+    """Return the share of each code's chapter and block among the others' guesses, and of its chapter nearby."""
+    guessed = np.array([bool(mention.guess) for mention in mentions])
+    guesses = [mention.guess or candidates.codes[0] for mention in mentions]
+    chapters, blocks = (np.array([part(code) for code in guesses]) for part in (_chapter_id, _block_id))
+    everywhere = np.zeros(len(mentions), np.int64)
+    sentences = np.array([document.sentence_of(mention.first)[0] for mention in mentions])
+    places = np.unique(sentences, return_inverse=True)[1]
+    return np.stack(
+        [
+            _share(of_code[candidates.rows], own, guessed, among, candidates.owners)
+            for of_code, own, among in (
+                (table.chapters, chapters, everywhere),
+                (table.blocks, blocks, everywhere),
+                (table.chapters, chapters, places),
+            )
+        ],
+        1,
+    )
+
+
+def _share(of_code: Array, own: Array, guessed: Array, among: Array, owners: Array) -> Array:
+    """Return the share of what codes belong to among the guesses of the other mentions in the same place.
+
+    Args:
+        of_code: Chapter or block of each row's code.
+        own: That of each mention's guess.
+        guessed: Whether each mention has a guess.
+        among: Place of each mention; mentions of one place are compared.
+        owners: Mention of each row.
+    """
+    counts = np.zeros((among.max() + 1, _N_BLOCKS))
+    np.add.at(counts, (among[guessed], own[guessed]), 1)
+    totals = counts.sum(1)[among] - guessed
+    same = counts[among[owners], of_code] - (guessed[owners] & (own[owners] == of_code))
+    shares: Array = np.where(totals[owners] > 0, same / np.maximum(totals[owners], 1), 0.0)
+    return shares
+
+
+def _of_mentions(
+    document: Document, mentions: Sequence[Linkable], kinds: Array, asserted: Array, candidates: _Candidates
+) -> Array:
+    """Return what is the same for all candidates of a mention, a row for each."""
+    healing = float(any(word_id(word) in _HEALING for word in document.words))
+    best = np.zeros((len(mentions), len(EVIDENCE)), np.float32)
+    filled = candidates.sizes > 0
+    best[filled] = np.maximum.reduceat(candidates.evidence, (np.cumsum(candidates.sizes) - candidates.sizes)[filled])
+    sections = [section_id(document.section_at(document.tokens[mention.first].start)) for mention in mentions]
+    own = (
+        best[:, SHARE] > 0, best[:, EXACT], [len(mention.words) for mention in mentions], best[:, SIMILARITY],
+        np.log(np.maximum(1, candidates.sizes)), np.full(len(mentions), healing), best[:, SAID_SCORE],
+        best[:, SAID_EXTENT],
+    )  # fmt: skip
+    place = np.eye(N_SECTIONS, dtype=np.float32)[sections]
+    shared: Array = np.concatenate([np.stack(own, 1), asserted, kinds, place], 1, dtype=np.float32)
+    return shared
+
+
 class _CodeTable:
-    """Facts of codes as arrays, a row each, filled when a code is first met."""
+    """Facts of codes as arrays, a row each, filled when a code is first met.
+
+    Attributes:
+        words: Words of each title, numbered as they are met; 0 fills the rows.
+        weights: How telling they are.
+        flags: ``FLAGS`` of each code.
+        sides: Side that each title says.
+        kinds: Kind of each code.
+        chapters: Number of each code's first letter, ``blocks`` that of its first two characters.
+        counts: How often each stands in the training notes, ``category_counts`` how often its category.
+    """
 
     def __init__(self, codeset: CodeSet, priors: Priors) -> None:
         self._codeset = codeset
@@ -193,11 +253,20 @@ class _CodeTable:
 
     def _clear(self) -> None:
         self._places: dict[str, int] = {}
-        self.words = np.zeros((0, _TITLE_WORDS), np.int64)
-        self.weights = np.zeros((0, _TITLE_WORDS), np.float32)
-        self.flags = np.zeros((0, len(FLAGS)), np.float32)
-        self.sides = np.zeros(0, np.int64)
-        self.kinds = np.zeros(0, np.int64)
+        self._words: dict[int, int] = {}
+        self.words = np.zeros((_FIRST_CODES, _TITLE_WORDS), np.int32)
+        self.weights = np.zeros((_FIRST_CODES, _TITLE_WORDS), np.float32)
+        self.flags = np.zeros((_FIRST_CODES, len(FLAGS)), np.float32)
+        self.sides, self.kinds, self.chapters, self.blocks, self.counts, self.category_counts = (
+            np.zeros(_FIRST_CODES, np.int64) for _ in range(6)
+        )
+
+    def _make_room(self, n: int) -> None:
+        """Make the arrays twice as long until ``n`` rows fit."""
+        while len(self.words) < n:
+            for name, array in vars(self).items():
+                if isinstance(array, np.ndarray):
+                    setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
 
     def weight(self, word: int) -> float:
         """Return how telling a word is."""
@@ -207,6 +276,14 @@ class _CodeTable:
         """Return the rows of codes that were added."""
         return np.fromiter((self._places[code] for code in codes), np.int64, len(codes))
 
+    def mark(self, sets: Sequence[Iterable[int]]) -> Array:
+        """Return for each set of words which of the numbered ones are in it, shape (sets, words)."""
+        marked = np.zeros((len(sets), len(self._words) + 1), np.float32)
+        known = self._words
+        for row, words in zip(marked, sets, strict=True):
+            row[[number for word in words if (number := known.get(word))]] = 1.0
+        return marked
+
     def add(self, codes: set[str]) -> None:
         """Add codes that are not there yet; the table starts anew when it is full."""
         if len(self._places) > _MAX_CODES:
@@ -214,33 +291,27 @@ class _CodeTable:
         new = sorted(codes - self._places.keys())
         if not new:
             return
-        facts = [make_facts(self._codeset, code) for code in new]
-        words = np.zeros((len(new), _TITLE_WORDS), np.int64)
-        weights = np.zeros((len(new), _TITLE_WORDS), np.float32)
-        for i, fact in enumerate(facts):
-            kept = fact.words[:_TITLE_WORDS]
-            words[i, : len(kept)] = kept
-            weights[i, : len(kept)] = [self.weight(word) for word in kept]
-        self._places.update({code: len(self._places) + i for i, code in enumerate(new)})
-        self.words = np.concatenate([self.words, words])
-        self.weights = np.concatenate([self.weights, weights])
-        self.flags = np.concatenate([self.flags, np.array([fact.flags for fact in facts], np.float32)])
-        self.sides = np.append(self.sides, [fact.side for fact in facts])
-        self.kinds = np.append(self.kinds, [fact.kind for fact in facts])
+        self._make_room(len(self._places) + len(new))
+        for code in new:
+            self._fill(len(self._places), code)
+            self._places[code] = len(self._places)
+
+    def _fill(self, row: int, code: str) -> None:
+        fact = make_facts(self._codeset, code)
+        kept = fact.words[:_TITLE_WORDS]
+        self.words[row, : len(kept)] = [self._words.setdefault(word, len(self._words) + 1) for word in kept]
+        self.weights[row, : len(kept)] = [self.weight(word) for word in kept]
+        self.flags[row], self.sides[row], self.kinds[row] = fact.flags, fact.side, fact.kind
+        self.chapters[row], self.blocks[row] = _chapter_id(code), _block_id(code)
+        self.counts[row] = self._priors.codes.get(code, 0)
+        self.category_counts[row] = self._priors.categories.get(code[:3], 0)
 
 
-def _of_mention(document: Document, mention: Linkable, kind: Array, evidence: Array, healing: float) -> Array:
-    """Return what is the same for all candidates of a mention."""
-    place = np.zeros(N_SECTIONS, np.float32)
-    place[section_id(document.section_at(document.tokens[mention.first].start))] = 1.0
-    best = evidence.max(0) if len(evidence) else np.zeros(len(EVIDENCE), np.float32)
-    own = (
-        best[SHARE] > 0, best[EXACT], len(mention.words), best[SIMILARITY], math.log(max(1, len(evidence))), healing,
-        best[SAID_SCORE], best[SAID_EXTENT],
-    )  # fmt: skip
-    shared: Array = np.concatenate([np.array(own, np.float32), mention.assertions, kind, place], dtype=np.float32)
-    return shared
+def _chapter_id(code: str) -> int:
+    """Return the number of a code's letter: the chapter, or nearly."""
+    return ord(code[0]) - ord("A")
 
 
-def _as_array(words: Collection[int]) -> Array:
-    return np.fromiter(words, np.int64, len(words))
+def _block_id(code: str) -> int:
+    """Return the number of a code's first two characters, which stand for its block."""
+    return 36 * _chapter_id(code) + int(code[1], 36)

@@ -88,7 +88,7 @@ class Gazetteer:
 
     def phrases(self, document: Document) -> list[Phrase]:
         """Return every known phrase of a note, overlapping ones too, in order of their first token."""
-        ids = [_word_id(token.text) for token in document.tokens]
+        ids = [word_id(token.text) for token in document.tokens]
         words, rows = self._words, self._rows
         known = [0 if word == 0 else word if word in words else -1 for word in ids]
         found, n = [], len(known)
@@ -265,11 +265,11 @@ def phrase_key(text: str) -> int:
 
 def word_ids(text: str) -> list[int]:
     """Return the ids of a phrase's words, function words and marks left out."""
-    return [word for token in tokenize(text) if (word := _word_id(token.text)) > 0]
+    return [word for token in tokenize(text) if (word := word_id(token.text)) > 0]
 
 
 @lru_cache(maxsize=100_000)
-def _word_id(word: str) -> int:
+def word_id(word: str) -> int:
     """Return a word's id; 0 for what is skipped inside a phrase, -1 for other marks."""
     if word in _SKIPPED_MARKS or word.lower() in _SKIPPED:
         return 0

@@ -21,9 +21,11 @@ class LexiconModel:
         name: The name that results carry.
         codeset: The release whose codes it gives.
         lexicon: The terms it finds.
+        notes_at_once: Notes worth reading together; nothing is gained by it here.
     """
 
     name = "lexicon"
+    notes_at_once = 8
 
     def __init__(self, codeset: CodeSet) -> None:
         self.codeset = codeset

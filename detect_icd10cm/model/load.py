@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from detect_icd10cm.model import BASE, LEXICON
 from detect_icd10cm.model.checkpoint import (
     ENCODER_ONNX,
     SCALE,
+    TERMS_ONNX,
     TOKENIZER,
     load_codeset,
     load_linker,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from detect_icd10cm.model.modeling import DetectModel
 
 RuntimeName = Literal["auto", "onnx", "torch"]
+Device = Literal["auto", "cpu", "cuda"]
 # The checkpoint that comes with the package; a folder, since graphs are opened by path.
 BASE_FOLDER = Path(__file__).parent / BASE
 _WORDS = "encoder.embeddings.word_embeddings.weight"
@@ -52,20 +53,33 @@ def find_checkpoint(model: str | PathLike[str]) -> Path:
 
 
 def load_model(
-    folder: Path = BASE_FOLDER, runtime: RuntimeName = "auto", codeset: CodeSet | None = None
+    folder: Path = BASE_FOLDER,
+    runtime: RuntimeName = "auto",
+    codeset: CodeSet | None = None,
+    *,
+    device: Device = "auto",
+    batch_tokens: int | None = None,
 ) -> TrainedModel:
     """Return a checkpoint ready to detect with.
 
     Args:
         folder: The checkpoint; the packaged one by default.
-        runtime: ``"onnx"`` runs the exported graphs on the CPU, ``"torch"`` the network itself, on a GPU where there is
-            one; ``"auto"`` takes torch where it and a GPU are there, else the graphs if there are any.
+        runtime: ``"onnx"`` runs the exported graphs on the CPU, ``"torch"`` the network itself; ``"auto"`` takes torch
+            on a GPU, else the graphs if there are any.
         codeset: The release to give codes of; the checkpoint's own when None.
+        device: ``"cpu"``, ``"cuda"`` (a GPU), or ``"auto"``: a GPU where torch finds one.
+        batch_tokens: Pieces of words that a GPU reads at once, padding included.
 
     Raises:
-        ModelError: If the folder is no checkpoint, its release is not installed or another than ``codeset``, or torch
-            is needed and missing.
+        ModelError: If the folder is no checkpoint, its release is not installed or another than ``codeset``, torch is
+            needed and missing, there is no GPU, or ``batch_tokens`` is given for a CPU.
     """
+    on_gpu = _choose_gpu(device)
+    if batch_tokens is not None and not on_gpu:
+        raise ModelError(
+            f"found batch_tokens {batch_tokens} on a CPU, which reads one window at a time: the fastest there, and a "
+            "result then depends on its note alone; leave it out, or take a GPU"
+        )
     settings = read_config(folder)
     if codeset is not None and codeset.release != settings["release"]:
         raise ModelError(
@@ -83,7 +97,13 @@ def load_model(
     pieces = Pieces(tokenizer, settings["newline_id"])
     parts = ModelParts(pieces, index, linker, LexiconModel(codeset))
     framing = Framing(**{name: settings[name] for name in Framing.__dataclass_fields__ if name in settings})
-    return TrainedModel(settings["name"], codeset, framing, _make_runtime(folder, packed, settings, runtime), parts)
+    if runtime == "onnx" or (runtime == "auto" and not on_gpu and (folder / ENCODER_ONNX).is_file()):
+        return TrainedModel(settings["name"], codeset, framing, _run_graphs(folder, packed, index), parts)
+    _need_torch()
+    from detect_icd10cm.model.runtime import TorchRuntime
+
+    network = TorchRuntime(load_network(folder), "cuda" if on_gpu else "cpu", batch_tokens)
+    return TrainedModel(settings["name"], codeset, framing, network, parts)
 
 
 def load_network(folder: Path) -> DetectModel:
@@ -97,21 +117,34 @@ def load_network(folder: Path) -> DetectModel:
     return DetectModel.restore(folder)
 
 
-def _make_runtime(folder: Path, packed: dict[str, Array], settings: Mapping[str, Any], name: RuntimeName) -> Runtime:
-    has_graphs = (folder / ENCODER_ONNX).is_file()
-    if name == "onnx" or (name == "auto" and has_graphs and not _has_gpu()):
-        if not has_graphs:
-            raise ModelError(f"{folder}: found no {ENCODER_ONNX}; run: python -m training.export {folder}")
-        from detect_icd10cm.model.onnx import OnnxRuntime
+def _run_graphs(folder: Path, packed: dict[str, Array], index: TermIndex) -> Runtime:
+    for graph in (ENCODER_ONNX, TERMS_ONNX):
+        if not (folder / graph).is_file():
+            raise ModelError(f"{folder}: found no {graph}; run: python -m training.export {folder}")
+    from detect_icd10cm.model.onnx import OnnxRuntime
 
-        names = [n for n in packed if n.endswith(("embeddings.weight", "embedding.weight", "tag_bias.weight"))]
-        weights = {n: unpack(packed, n) for n in names if n != _WORDS}
-        rows = packed[_WORDS]
-        return OnnxRuntime(folder, weights, rows, packed.get(_WORDS + SCALE, np.ones(len(rows), np.float32)))
-    _need_torch()
-    from detect_icd10cm.model.runtime import TorchRuntime
+    names = [n for n in packed if n.endswith(("embeddings.weight", "embedding.weight", "tag_bias.weight"))]
+    weights = {n: unpack(packed, n) for n in names if n != _WORDS}
+    rows = packed[_WORDS]
+    scales = packed.get(_WORDS + SCALE, np.ones(len(rows), np.float32))
+    return OnnxRuntime(folder, weights, rows, scales, index.logit_vectors())
 
-    return TorchRuntime(load_network(folder))
+
+def _choose_gpu(device: Device) -> bool:
+    """Return whether to compute on a GPU.
+
+    Raises:
+        ModelError: If one is asked for and there is none.
+    """
+    if device == "cpu":
+        return False
+    has_gpu = _has_gpu()
+    if device == "cuda" and not has_gpu:
+        raise ModelError(
+            "found no GPU that torch can use, expected one for the device cuda; take cpu, or install torch for CUDA "
+            "with: pip install 'detect-icd10cm[train]'"
+        )
+    return has_gpu
 
 
 def _has_gpu() -> bool:

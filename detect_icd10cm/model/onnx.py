@@ -8,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX
 from detect_icd10cm.model.inputs import Array
-from detect_icd10cm.model.runtime import MentionScores
+from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
+
+# Neighbours among the terms, mostly of one category, are compared by the best of them, and only the best groups' terms
+# with each other.
+TERMS_TOGETHER = 32
+_BEST_GROUPS = 64
+ZERO = 128  # what stands for zero in the whole numbers of a mention's vector
 
 
 class OnnxRuntime:
@@ -21,13 +27,16 @@ class OnnxRuntime:
         weights: Its weights by name, word embeddings as int8 rows with ``word_scales``.
         word_rows: Word embeddings, int8, shape (vocabulary, size).
         word_scales: Scale of each row.
+        terms: Vectors of the terms, their products with a mention's vector being logits, shape (terms, dim).
 
     A matrix product has as many threads as ``OMP_NUM_THREADS`` says, one a core where it says nothing.
     """
 
-    windows_at_once = 1
+    batch_tokens = 0
 
-    def __init__(self, folder: Path, weights: dict[str, Array], word_rows: Array, word_scales: Array) -> None:
+    def __init__(
+        self, folder: Path, weights: dict[str, Array], word_rows: Array, word_scales: Array, terms: Array
+    ) -> None:
         import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
@@ -36,7 +45,13 @@ class OnnxRuntime:
         providers = ["CPUExecutionProvider"]
         self._encoder: Any = onnxruntime.InferenceSession(str(folder / ENCODER_ONNX), options, providers)
         self._heads: Any = onnxruntime.InferenceSession(str(folder / HEADS_ONNX), options, providers)
+        self._n_terms = len(terms)
+        # The session reads its terms from here, so that they are kept as long as it is.
+        self._term_table = onnxruntime.OrtValue.ortvalue_from_numpy(_term_table(terms))
+        options.add_external_initializers(["terms"], [self._term_table])
+        self._terms: Any = onnxruntime.InferenceSession(str(folder / TERMS_ONNX), options, providers)
         self._rows, self._scales = word_rows, word_scales.astype(np.float32)[:, None]
+        self.n_pieces = len(word_rows)
         embeddings = "encoder.embeddings."
         types = weights[embeddings + "token_type_embeddings.weight"]
         self._positions = (weights[embeddings + "position_embeddings.weight"] + types[0]).astype(np.float32)
@@ -62,3 +77,36 @@ class OnnxRuntime:
         """Return the heads' outputs."""
         inputs = {"span": span, "context": context, "rules": rules, "sections": sections}
         return MentionScores(*self._heads.run(None, inputs))
+
+    def nearest_terms(self, vectors: Array) -> Array:
+        """Return the terms of the highest logits; products are those of whole numbers."""
+        if not len(vectors):
+            return np.zeros((0, 0), np.int64)
+        # Each mention by its own scale: its neighbours in a batch change nothing.
+        rounded = np.rint(vectors * (127 / np.abs(vectors).max(1, keepdims=True)) + ZERO).astype(np.uint8)
+        (logits,) = self._terms.run(None, {"vectors": rounded})
+        blocks = logits.reshape(len(vectors), TERMS_TOGETHER, -1)
+        groups = _largest(blocks.max(1), _BEST_GROUPS)
+        members = np.take_along_axis(blocks, groups[:, None, :], 2).reshape(len(vectors), -1)
+        place, group = np.divmod(_largest(members, NEAREST_TERMS), groups.shape[1])
+        found: Array = TERMS_TOGETHER * np.take_along_axis(groups, group, 1) + place
+        return np.minimum(found, self._n_terms - 1)
+
+
+def _term_table(terms: Array) -> Array:
+    """Return terms as whole numbers of one scale, shape (dim, terms): the first of each group, the second of each ...
+
+    The last term is repeated until the groups are full.
+    """
+    rounded = np.rint(terms * (127 / np.abs(terms).max())).astype(np.int8)
+    full = np.pad(rounded, ((0, -len(terms) % TERMS_TOGETHER), (0, 0)), "edge")
+    groups = full.reshape(-1, TERMS_TOGETHER, full.shape[1])
+    table: Array = np.ascontiguousarray(groups.transpose(2, 1, 0).reshape(full.shape[1], -1))
+    return table
+
+
+def _largest(values: Array, n: int) -> Array:
+    """Return the places of the ``n`` largest values of each row, in any order."""
+    n = min(n, values.shape[1])
+    places: Array = np.argpartition(values, -n, axis=1)[:, -n:]
+    return places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,9 +12,12 @@ from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Window, pad
 if TYPE_CHECKING:
     from detect_icd10cm.model.modeling import DetectModel
 
-# Windows read at once on a GPU. On a CPU one fills the cores, and a window read alone gives the same result in any
-# company: int8 products are scaled by all that is read at once, padding too.
-_GPU_WINDOWS = 32
+# Pieces read at once on a GPU. On a CPU one window fills the cores, and a window read alone gives the same result in
+# any company: int8 products are scaled by all that is read at once, padding too.
+_GPU_TOKENS = 16_384
+_FRAME = 2  # pieces that go before and behind a window
+# Terms looked at by mention; a mention's candidates are the codes of some of them.
+NEAREST_TERMS = 192
 
 
 class MentionScores(NamedTuple):
@@ -29,10 +32,12 @@ class Runtime(Protocol):
     """What computes the network's parts.
 
     Attributes:
-        windows_at_once: Windows to read in one call.
+        batch_tokens: Pieces to read in one call, padding included; 0 for one window, of whatever length.
+        n_pieces: Size of the encoder's vocabulary.
     """
 
-    windows_at_once: int
+    batch_tokens: int
+    n_pieces: int
 
     def embed(self, ids: Array) -> Array:
         """Return the word embeddings of pieces, shape (pieces, size)."""
@@ -43,20 +48,46 @@ class Runtime(Protocol):
     def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:
         """Return the heads' outputs for pooled mentions; see ``DetectModel.score_mentions``."""
 
+    def nearest_terms(self, vectors: Array) -> Array:
+        """Return the terms of the highest logits, in any order, shape (mentions, ``NEAREST_TERMS``).
+
+        Products may be rounded, so that the last few are not always the right ones. Where there are fewer terms, the
+        rows are shorter.
+        """
+
 
 class TorchRuntime:
-    """Runs the network with torch: bfloat16 on a CPU that has it, on a GPU where there is one."""
+    """Runs the network with torch.
 
-    def __init__(self, model: DetectModel, *, bfloat16: bool = True) -> None:
+    Args:
+        model: The network, taken over.
+        device: ``"cpu"`` or ``"cuda"``; the GPU where there is one when None.
+        batch_tokens: Pieces to read in one call on a GPU.
+        bfloat16: Whether to compute in bfloat16; float32 else.
+    """
+
+    def __init__(
+        self,
+        model: DetectModel,
+        device: str | None = None,
+        batch_tokens: int | None = None,
+        *,
+        bfloat16: bool = True,
+    ) -> None:
         import torch
 
         self._torch = torch
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         model.eval()  # type: ignore[no-untyped-call]
         network: Any = model
         self._model: DetectModel = network.to(device, torch.bfloat16 if bfloat16 else torch.float32)
         self._device = device
-        self.windows_at_once = _GPU_WINDOWS if device == "cuda" else 1
+        self.batch_tokens = (batch_tokens or _GPU_TOKENS) if device == "cuda" else 0
+        self.n_pieces = int(self._model.encoder.get_input_embeddings().num_embeddings)
+        with torch.inference_mode():
+            terms = self._model.float_terms() * self._model.log_scale.exp().float()
+            terms += self._model.category_embedding.weight[self._model.term_categories].float()
+        self._logit_terms = terms.to(self._model.dtype)
 
     def embed(self, ids: Array) -> Array:
         """Return the word embeddings of pieces."""
@@ -87,6 +118,15 @@ class TorchRuntime:
             )
         return MentionScores(*(part.float().cpu().numpy() for part in scores))
 
+    def nearest_terms(self, vectors: Array) -> Array:
+        """Return the terms of the highest logits."""
+        torch = self._torch
+        with torch.inference_mode():
+            logits = torch.from_numpy(vectors).to(self._device, self._model.dtype) @ self._logit_terms.T
+            found = logits.topk(min(NEAREST_TERMS, logits.shape[1]), sorted=False).indices
+        nearest: Array = found.cpu().numpy()
+        return nearest
+
 
 class ReadNote(NamedTuple):
     """A note as read: hidden states of its pieces (pieces, size), label scores of its words (words, 3)."""
@@ -102,9 +142,7 @@ def read_notes(
     windows = [(n, note, window) for n, (note, own) in enumerate(notes) for window in own]
     order = sorted(range(len(windows)), key=lambda i: windows[i][2].end - windows[i][2].start)
     cores: list[tuple[Array, Array]] = [(np.zeros(0), np.zeros(0))] * len(windows)
-    step = runtime.windows_at_once
-    for at in range(0, len(order), step):
-        chosen = order[at : at + step]
+    for chosen in _batches(order, [window.end - window.start for *_, window in windows], runtime.batch_tokens):
         hidden, labels = runtime.encode(pad_windows([windows[i][1:] for i in chosen], framing))
         for row, i in enumerate(chosen):
             window = windows[i][2]
@@ -120,6 +158,18 @@ def read_notes(
     return read
 
 
+def _batches(order: Sequence[int], sizes: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Yield windows to be read at once: as many as fill ``tokens`` when padded to the longest, at least one."""
+    batch: list[int] = []
+    for i in order:  # sizes rise
+        if batch and (len(batch) + 1) * (sizes[i] + _FRAME) > tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
 def pool_spans(hidden: Array, spans: Array) -> tuple[Array, Array]:
     """Return first, last and mean of each span, shape (spans, 3 * size), and the mean of its sentence, (spans, size).
 
@@ -127,7 +177,8 @@ def pool_spans(hidden: Array, spans: Array) -> tuple[Array, Array]:
         hidden: Hidden states of a note's pieces, shape (pieces, size).
         spans: Rows of (first, end, first of the sentence, end of the sentence).
     """
-    sums = np.concatenate([np.zeros((1, hidden.shape[1]), np.float32), hidden.cumsum(0, dtype=np.float32)])
+    sums = np.zeros((len(hidden) + 1, hidden.shape[1]), np.float32)
+    np.cumsum(hidden, 0, out=sums[1:])
     first, end, sentence, sentence_end = spans.T
     sizes = (end - first).astype(np.float32)[:, None]
     mean = (sums[end] - sums[first]) / sizes

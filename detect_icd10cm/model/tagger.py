@@ -38,16 +38,20 @@ class Tagger:
     inner: tuple[tuple[Array, Array], tuple[Array, Array]]
     outer: tuple[Array, Array]
 
-    def score(self, features: Array, vectors: Array) -> Array:
+    def project(self, embeddings: Array) -> Array:
+        """Return what the network reads of pieces, shape (pieces, dim), of their embeddings, shape (pieces, size)."""
+        projected: Array = even_lengths(embeddings) @ self.static
+        return projected
+
+    def score(self, features: Array, projected: Array) -> Array:
         """Return log-probabilities of words, shape (words, 3).
 
         Args:
             features: Buckets of the words, shape (words, features).
-            vectors: Their vectors, shape (words, size); see ``average_pieces``.
+            projected: Means of what ``project`` gives for their pieces, shape (words, dim).
         """
-        summed = (self.rows[features] * self.scales[features][..., None]).sum(1, dtype=np.float32)
-        summed += vectors @ self.static
-        direct = self.direct[features].sum(1, dtype=np.float32)
+        summed = (self.scales[features][:, None, :] @ self.rows[features])[:, 0] + projected
+        direct = sum(self.direct[column] for column in features.T)
         first = np.maximum(_neighbours(summed) @ self.inner[0][0] + self.inner[0][1], 0)
         second = np.maximum(_neighbours(first) @ self.inner[1][0] + self.inner[1][1], 0)
         scores = np.concatenate([first, second], 1) @ self.outer[0] + self.outer[1] + direct
@@ -71,19 +75,24 @@ class Tagger:
         return cls(arrays["rows"], arrays["scales"], arrays["static"], direct, (layers[0], layers[1]), layers[2])
 
 
+def even_lengths(embeddings: Array) -> Array:
+    """Return the embeddings of pieces brought to one length, shape (pieces, size)."""
+    lengths = np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-6)
+    even: Array = (_LENGTH / lengths * embeddings).astype(np.float32)
+    return even
+
+
 def average_pieces(pieces: Array, starts: Array) -> Array:
-    """Return the vectors of words: the means of their pieces' embeddings, each brought to the same length.
+    """Return the means of the rows of each word's pieces, shape (words, size).
 
     Args:
-        pieces: Embeddings of a note's pieces, shape (pieces, size).
+        pieces: Rows of a note's pieces, shape (pieces, size).
         starts: First piece of each word, and one past the last piece.
     """
     if len(starts) < 2:
         return np.zeros((0, pieces.shape[1]), np.float32)
-    lengths = np.maximum(np.linalg.norm(pieces, axis=1, keepdims=True), 1e-6)
-    sums = np.add.reduceat(_LENGTH * pieces / lengths, starts[:-1], axis=0)
-    vectors: Array = (sums / np.diff(starts)[:, None]).astype(np.float32)
-    return vectors
+    means: Array = np.add.reduceat(pieces, starts[:-1], axis=0) / np.diff(starts).astype(np.float32)[:, None]
+    return means
 
 
 def _neighbours(values: Array) -> Array:

@@ -14,13 +14,14 @@ _N_CODES = 32
 
 
 class TermIndex:
-    """Finds the codes of the closest terms, by way of the closest categories.
+    """Ranks the codes of the terms that a runtime finds close to mentions.
 
     Args:
-        terms: Unit vectors, shape (terms, dim); terms of one category stand together.
+        terms: Vectors of terms, int8 rows, shape (terms, dim).
+        term_scales: What makes each row a unit vector.
         scale: Factor of the similarity in a logit.
         categories: Learned vectors of categories, shape (categories, dim).
-        term_categories: Category id of each term, rising.
+        term_categories: Category id of each term.
         term_codes: Code id of each term.
         codes: All billable codes, by their ids.
     """
@@ -28,6 +29,7 @@ class TermIndex:
     def __init__(
         self,
         terms: Array,
+        term_scales: Array,
         scale: float,
         categories: Array,
         term_categories: Array,
@@ -35,9 +37,10 @@ class TermIndex:
         codes: Sequence[str],
     ) -> None:
         self._terms = terms
-        self._logit_terms = scale * terms + categories[term_categories]
-        self._first = np.flatnonzero(np.diff(term_categories, prepend=-1))
-        self._ends = np.append(self._first[1:], len(terms))
+        self._term_scales = term_scales
+        self._scale = scale
+        self._categories = categories
+        self._term_categories = term_categories
         self._term_codes = term_codes
         self._codes = codes
 
@@ -50,7 +53,8 @@ class TermIndex:
             codes: All billable codes, by their ids.
         """
         return cls(
-            (weights["terms"] * weights["term_scales"][:, None]).astype(np.float32),
+            weights["terms"],
+            weights["term_scales"].astype(np.float32),
             float(np.exp(weights["log_scale"])),
             weights["category_embedding.weight"].astype(np.float32),
             weights["term_categories"],
@@ -58,30 +62,40 @@ class TermIndex:
             codes,
         )
 
-    def similar(self, vectors: Array) -> list[list[Similar]]:
-        """Return for each unit vector its most similar codes, best first."""
-        if len(vectors) == 0:
-            return []
-        logits = vectors @ self._logit_terms.T  # (mentions, terms)
-        best = np.maximum.reduceat(logits, self._first, axis=1)  # (mentions, categories)
-        n = min(_N_CATEGORIES, best.shape[1])
-        nearest = np.argpartition(-best, n - 1, axis=1)[:, :n]
-        return [self._codes_of(v, row, own) for v, row, own in zip(vectors, logits, nearest, strict=True)]
+    def logit_vectors(self) -> Array:
+        """Return the vectors whose products with a mention's are the terms' logits, shape (terms, dim)."""
+        scales = self._scale * self._term_scales
+        vectors: Array = self._terms * scales[:, None] + self._categories[self._term_categories]
+        return vectors
 
-    def _codes_of(self, vector: Array, logits: Array, categories: Array) -> list[Similar]:
-        terms = np.concatenate([np.arange(self._first[c], self._ends[c]) for c in categories])
-        order = terms[np.argsort(-logits[terms], kind="stable")]
-        top = float(logits[order[0]])
-        chosen: dict[int, int] = {}
-        for term in order.tolist():
-            chosen.setdefault(int(self._term_codes[term]), term)
+    def similar(self, vectors: Array, nearest: Array) -> list[list[Similar]]:
+        """Return for each mention its most similar codes, best first.
+
+        Args:
+            vectors: Unit vectors of the mentions, shape (mentions, dim).
+            nearest: The terms close to each, shape (mentions, n); see ``Runtime.nearest_terms``.
+        """
+        terms = np.sort(nearest, 1)
+        similarities = (self._terms[terms] @ vectors[:, :, None])[:, :, 0] * self._term_scales[terms]
+        family = np.take_along_axis(vectors @ self._categories.T, self._term_categories[terms], 1)
+        logits = self._scale * similarities + family
+        order = np.argsort(-logits, axis=1, kind="stable")
+        ordered = [np.take_along_axis(values, order, 1) for values in (terms, similarities, logits)]
+        return [self._codes_of(*rows) for rows in zip(*ordered, strict=True)]
+
+    def _codes_of(self, terms: Array, similarities: Array, logits: Array) -> list[Similar]:
+        """Return the codes of terms, best first: those of the best categories, each with its best term."""
+        code_ids, categories = self._term_codes[terms].tolist(), self._term_categories[terms].tolist()
+        behind = (logits - logits[0]).tolist()
+        chosen: dict[int, Similar] = {}
+        closest: set[int] = set()
+        for code, category, similarity, distance in zip(
+            code_ids, categories, similarities.tolist(), behind, strict=True
+        ):
+            if code in chosen or (len(closest) == _N_CATEGORIES and category not in closest):
+                continue
+            closest.add(category)
+            chosen[code] = Similar(self._codes[code], similarity, distance)
             if len(chosen) == _N_CODES:
                 break
-        rows = np.fromiter(chosen.values(), np.int64, len(chosen))
-        similarities = self._terms[rows] @ vector
-        return [
-            Similar(self._codes[code], similarity, behind)
-            for code, similarity, behind in zip(
-                chosen, similarities.tolist(), (logits[rows] - top).tolist(), strict=True
-            )
-        ]
+        return list(chosen.values())

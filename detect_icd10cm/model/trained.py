@@ -16,11 +16,11 @@ from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
 from detect_icd10cm.model.checkpoint import Linker
 from detect_icd10cm.model.decode import decode_spans, join_spans, trim_spans
 from detect_icd10cm.model.features import FeatureMaker
-from detect_icd10cm.model.gazetteer import Gazetteer, Phrase, guess_code, phrase_key, word_ids
+from detect_icd10cm.model.gazetteer import Gazetteer, Phrase, guess_code, word_id
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.runtime import ReadNote, Runtime, pool_spans, read_notes
-from detect_icd10cm.model.tagger import average_pieces
+from detect_icd10cm.model.tagger import Tagger, average_pieces
 from detect_icd10cm.model.tags import mark_terms
 from detect_icd10cm.model.terms import TermIndex
 from detect_icd10cm.model.words import word_features
@@ -29,6 +29,9 @@ from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, KINDS, Candidate, Mention
 
 _N_CANDIDATES = 5
+_PIECES_AT_ONCE = 8192
+# Enough to fill what a GPU reads at once; a CPU reads one window at a time, and the rest costs less a note.
+_NOTES_FOR_CPU, _NOTES_FOR_GPU = 8, 64
 Span = tuple[int, int]
 
 
@@ -81,6 +84,7 @@ class TrainedModel:
     Attributes:
         name: The name that results carry.
         codeset: The release whose codes it gives.
+        notes_at_once: Notes worth reading together.
     """
 
     def __init__(self, name: str, codeset: CodeSet, framing: Framing, runtime: Runtime, parts: ModelParts) -> None:
@@ -93,6 +97,8 @@ class TrainedModel:
         linker = parts.linker
         self._candidates = CandidateMaker(codeset, linker.gazetteer, linker.siblings, linker.priors.codes)
         self._features = FeatureMaker(codeset, linker.priors)
+        self._projected: Array | None = None
+        self.notes_at_once = _NOTES_FOR_GPU if runtime.batch_tokens else _NOTES_FOR_CPU
 
     @property
     def linker(self) -> Linker:
@@ -193,8 +199,15 @@ class TrainedModel:
         first = note.starts[:-1]
         if tagger is None:
             return None
-        vectors = average_pieces(self._runtime.embed(note.ids), note.starts)
-        return tagger.score(word_features(document, note.tags[first], note.sections[first]), vectors)
+        projected = average_pieces(self._projected_pieces(tagger)[note.ids], note.starts)
+        return tagger.score(word_features(document, note.tags[first], note.sections[first]), projected)
+
+    def _projected_pieces(self, tagger: Tagger) -> Array:
+        """Return what the tagger reads of all pieces, which is the same in every note."""
+        if self._projected is None:
+            parts = np.array_split(np.arange(self._runtime.n_pieces), 1 + self._runtime.n_pieces // _PIECES_AT_ONCE)
+            self._projected = np.concatenate([tagger.project(self._runtime.embed(ids)) for ids in parts])
+        return self._projected
 
     def _read(
         self, documents: Sequence[Document], known: Sequence[_Known], own: Sequence[Own | None]
@@ -242,7 +255,7 @@ class TrainedModel:
         asked = []
         for first, last in spans:
             start, end = _characters(document, first, last)
-            evidence = self._parts.linker.gazetteer.evidence(phrase_key(document.text[start:end]), known)
+            evidence = self._parts.linker.gazetteer.evidence(sum(_words_of(document, first, last)), known)
             asked.append((start, end, guess_code(evidence)))
         return [ASSERTIONS.index(said.assertion) for said in self._rules.assert_spans(document, asked)]
 
@@ -253,11 +266,10 @@ class TrainedModel:
         if not spans:
             return []
         assertions, kinds = scores.assertions, scores.kinds
-        similar = self._parts.terms.similar(scores.vectors)
+        similar = self._parts.terms.similar(scores.vectors, self._runtime.nearest_terms(scores.vectors))
         mentions = []
         for i, (first, last) in enumerate(spans):
-            start, end = _characters(document, first, last)
-            words = word_ids(document.text[start:end])
+            words = _words_of(document, first, last)
             mentions.append(Linkable(first, last, sum(words), frozenset(words), assertions[i].tolist(), similar[i]))
         said = self._parts.lexicon.link(document, known.terms)
         self._candidates.fill(document, known.phrases, mentions, said, own)
@@ -294,6 +306,11 @@ class TrainedModel:
 
 def _characters(document: Document, first: int, last: int) -> Span:
     return document.tokens[first].start, document.tokens[last - 1].end
+
+
+def _words_of(document: Document, first: int, last: int) -> list[int]:
+    """Return the ids of a span's words, function words and marks left out."""
+    return [word for token in document.tokens[first:last] if (word := word_id(token.text)) > 0]
 
 
 def mix_scores(head: Array, tagger: Array, share: float) -> Array:
