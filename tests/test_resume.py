@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from detect_icd10cm import Detector, Mention, NoteError, NoteResult, Reject, cli
-from detect_icd10cm.detector import _BATCH_NOTES
+from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.notes import journal, table, write
 from detect_icd10cm.notes.write import FRAME_NOTES, open_output
 
@@ -243,7 +243,7 @@ def test_hash_of_files(tmp_path: Path) -> None:
 
 
 def test_frames_hold_whole_batches() -> None:
-    assert FRAME_NOTES % _BATCH_NOTES == 0
+    assert FRAME_NOTES % LexiconModel.notes_at_once == 0
 
 
 # ---- the command ----

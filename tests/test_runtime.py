@@ -19,7 +19,7 @@ from detect_icd10cm.model.load import RuntimeName, load_model
 from detect_icd10cm.model.runtime import NEAREST_TERMS, _batches
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.text.document import Document
-from detect_icd10cm.types import Mention, Note, NoteResult
+from detect_icd10cm.types import ASSERTIONS, Mention, Note, NoteResult
 
 
 @pytest.fixture
@@ -125,6 +125,16 @@ def test_any_text_gives_mentions_inside_it(model: TrainedModel, text: str) -> No
 def test_nothing_gives_nothing(model: TrainedModel) -> None:
     assert model.detect_batch([]) == []
     assert model.detect(Document("")) == ()
+
+
+def test_weights_turn_assertions_and_leave_codes(model: TrainedModel) -> None:
+    absent = ASSERTIONS.index("absent")
+    biased = model.with_settings(assertion_biases=[50.0 if i == absent else 0.0 for i in range(len(ASSERTIONS))])
+    plain, turned = model.detect(LONG), biased.detect(LONG)
+    assert {m.assertion for m in turned} == {"absent"} != {m.assertion for m in plain}
+    assert [(m.start, m.end, m.candidates) for m in turned] == [(m.start, m.end, m.candidates) for m in plain]
+    assert biased.framing.assertion_biases[absent] == 50
+    assert model.framing.assertion_biases == []
 
 
 def test_detector_takes_a_folder(tiny_checkpoint: Path, tiny_release: str) -> None:

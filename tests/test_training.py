@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -11,14 +12,19 @@ from tiny_model import make_notes, parse_marked, write_notes, write_settings
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError, NoteError
+from detect_icd10cm.model.checkpoint import METRICS, read_config
 from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, phrase_key
+from detect_icd10cm.model.inputs import Framing
+from detect_icd10cm.model.load import load_model
 from detect_icd10cm.model.tagger import average_pieces, even_lengths
+from detect_icd10cm.model.trained import LinkedSpan
 from detect_icd10cm.model.words import N_BUCKETS, N_FEATURES, word_features
 from detect_icd10cm.text.document import Document
+from detect_icd10cm.types import ASSERTIONS, Mention
 from training.adapt import choose_terms
 from training.assemble import build_gazetteer, count_priors
-from training.calibrate import calibrate_ranker, expected_calibration_error
+from training.calibrate import calibrate_ranker, choose_assertion_weights, expected_calibration_error
 from training.examples import own_counts
 from training.measure import load_choices, save_choices
 from training.overlap import refuse_overlap
@@ -54,6 +60,28 @@ def test_ranker_learns_and_is_calibrated() -> None:
         right.append(float(choice.codes[int(logits.argmax())] == choice.gold))
     assert np.mean(right) > 0.75
     assert expected_calibration_error(np.array(scores), np.array(right)) < 0.07
+
+
+def test_assertion_weights_make_up_for_what_is_rare() -> None:
+    """A head that doubts all but the frequent assertion is right again with biases; rules that are wrong weigh none."""
+    rng = np.random.default_rng(0)
+    gold = rng.choice(len(ASSERTIONS), size=400, p=[0.7, 0.1, 0.05, 0.05, 0.05, 0.05])
+    logits = rng.normal(size=(400, len(ASSERTIONS)))
+    logits[np.arange(400), gold] += 4
+    logits[:, 0] += 3  # what it saw most
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    wrong = (gold + 1) % len(ASSERTIONS)
+    nothing = np.zeros((0, len(FEATURES)))
+    pairs = [
+        (Mention(0, 1, "x", "diagnosis", ASSERTIONS[g], ""), LinkedSpan((0, 1), int(rule), p, np.zeros(4), [], nothing))
+        for g, rule, p in zip(gold, wrong, probabilities, strict=True)
+    ]
+    chosen = choose_assertion_weights(pairs, Framing(254, 24, 1, 2, 0))
+    assert chosen["rule_weight"] == 0
+    biases = np.array(chosen["assertion_biases"])
+    assert biases[0] == biases.min()
+    right = (logits.argmax(1) == gold).mean(), ((logits + biases).argmax(1) == gold).mean()
+    assert right[1] > right[0] + 0.03
 
 
 def test_calibration_error_of_known_scores() -> None:
@@ -212,3 +240,21 @@ def test_tiny_settings_train_a_checkpoint_on_all_codes(tmp_path: Path) -> None:
     model = load_model(folder, "torch")
     for mention in model.detect(Document("Assessment: left leg weakness, multiple sclerosis.")):
         assert model.codeset.is_billable(mention.code)
+
+
+def test_a_checkpoint_is_calibrated_in_place(
+    tiny_checkpoint: Path, tiny_release: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from training.calibrate import main
+
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+    main([str(folder), str(write_notes(tmp_path / "dev.jsonl", make_notes()))])
+    chosen = json.loads(capsys.readouterr().out)
+    config = read_config(folder)
+    assert chosen.items() <= config.items()
+    assert set(chosen) == {"outside_bias", "inside_bias", "tagger_share", "rule_weight", "assertion_biases"}
+    assert config.keys() == read_config(tiny_checkpoint).keys() | chosen.keys()
+    figures = json.loads((folder / METRICS).read_text("utf-8"))["dev"]
+    assert figures["overlap_f1"] > 0.9
+    assert f"{figures['code_accuracy']:.3f}" in (folder / "MODEL_CARD.md").read_text("utf-8")
+    assert load_model(folder).framing.assertion_biases == chosen["assertion_biases"]

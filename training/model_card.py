@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from detect_icd10cm.model.checkpoint import read_config
+from detect_icd10cm.model.checkpoint import METRICS, read_config
 
 _FIGURES = {
     "overlap_f1": "Mention F1, spans that overlap",
@@ -26,7 +26,7 @@ _FIGURES = {
 def write_model_card(folder: Path) -> Path:
     """Write the card into a checkpoint folder and return its path."""
     config = read_config(folder)
-    record = json.loads((folder / "metrics.json").read_text("utf-8"))
+    record = json.loads((folder / METRICS).read_text("utf-8"))
     path = folder / "MODEL_CARD.md"
     path.write_text(_card(config, record), "utf-8")
     return path

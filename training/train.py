@@ -49,7 +49,7 @@ from training.assemble import (
     sided_siblings,
     weigh_terms,
 )
-from training.calibrate import calibrate_ranker, choices_of, choose_rule_weight, choose_thresholds, link_gold
+from training.calibrate import calibrate
 from training.data import read_training_notes
 from training.examples import Example, ExampleMaker
 from training.joint import TrainingData, train_joint
@@ -204,12 +204,8 @@ class _Run:
             return wrap_network(copy.deepcopy(model), self._lexicon, linker, tokenizer, self._settings.name)
 
         if dev_notes:
-            chosen = choose_thresholds(wrapped(), dev_notes)
-            model.config.update(chosen.settings)
-            pairs = link_gold(wrapped(), dev_notes)
-            model.config.rule_weight = choose_rule_weight(pairs, model.config.rule_weight)
-            choices = choices_of(link_gold(wrapped(), dev_notes))
-            linker = dataclasses.replace(linker, ranker=calibrate_ranker(linker.ranker, choices))
+            chosen, linker = calibrate(wrapped(), dev_notes)
+            model.config.update(chosen)
         record = {"settings": dataclasses.asdict(self._settings), "dev": measure(wrapped(), dev_notes)}
         write_checkpoint(folder, model, tokenizer, linker, record)
         return folder

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from detect_icd10cm.model.checkpoint import CONFIG, NETWORK, TOKENIZER, Linker, quantize, save_linker
+from detect_icd10cm.model.checkpoint import CONFIG, METRICS, NETWORK, TOKENIZER, Linker, quantize, save_linker
 from detect_icd10cm.model.modeling import DetectModel
 from training.model_card import write_model_card
 
@@ -42,5 +42,10 @@ def write_checkpoint(
     tokenizer.no_truncation()
     tokenizer.save(str(folder / TOKENIZER))
     save_linker(folder, linker)
-    (folder / "metrics.json").write_text(json.dumps(record, indent=2), "utf-8")
+    write_record(folder, record)
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write the settings and figures of a checkpoint's run, and the card from them."""
+    (folder / METRICS).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     write_model_card(folder)

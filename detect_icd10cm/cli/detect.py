@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from detect_icd10cm.notes.streams import Source
     from detect_icd10cm.types import NoteResult, Reject
 
-# From so many bytes of notes on, some thousand notes, further processes gain more than their start takes.
-_WORTH_WORKERS = 4 * 2**20
+# From so many bytes of notes on further processes gain more than their start takes: some thousand notes with the
+# lexicon, some eighty with a checkpoint.
+_WORTH, _WORTH_TRAINED = 4 * 2**20, 2**18
 # What reads, writes and hands over keeps so many busy.
 _MOST_WORKERS = 8
 
@@ -99,8 +100,8 @@ def detect(
         int | None,
         typer.Option(
             min=1,
-            help="How many processes detect. By itself: with the lexicon and some MiB of notes one a core, at most "
-            f"{_MOST_WORKERS}; else 1, since an encoder uses all cores.",
+            help=f"How many processes detect. By itself one a core, at most {_MOST_WORKERS}, where the notes are many "
+            "enough to be worth their start; one where a GPU does the work.",
         ),
     ] = None,
     device: Annotated[
@@ -152,7 +153,7 @@ def detect(
                 from detect_icd10cm.detector import Detector
                 from detect_icd10cm.parallel import ParallelDetector
 
-                n_workers = workers or _choose_workers(notes.source, model)
+                n_workers = workers or _choose_workers(notes.source, model, device)
                 load = partial(
                     Detector.from_pretrained,
                     model,
@@ -191,12 +192,17 @@ def _write_all(results: Iterable[NoteResult | Reject], target: Target, can_resum
     return None
 
 
-def _choose_workers(source: Source, model: str) -> int:
+def _choose_workers(source: Source, model: str, device: DeviceName = DeviceName.auto) -> int:
     """Return how many processes gain time."""
     from detect_icd10cm.parallel import count_cores
 
-    if model != LEXICON or sum(path.stat().st_size for path in source.files) < _WORTH_WORKERS:
+    if sum(path.stat().st_size for path in source.files) < (_WORTH if model == LEXICON else _WORTH_TRAINED):
         return 1
+    if model != LEXICON:
+        from detect_icd10cm.model.load import uses_gpu
+
+        if uses_gpu(device.value):
+            return 1
     return min(count_cores(), _MOST_WORKERS)
 
 

@@ -10,6 +10,7 @@ tokenizer.json      the encoder's tokenizer
 encoder.onnx        the network for onnxruntime, its embeddings left out; written by ``training.export``
 heads.onnx          the heads for onnxruntime
 terms.onnx          the product of mentions with all terms for onnxruntime, the terms left out
+metrics.json        the run's settings and its figures; ``MODEL_CARD.md`` is written from them
 ==================  ==========================================================================================
 """
 
@@ -34,6 +35,7 @@ from detect_icd10cm.model.tagger import Tagger
 
 CONFIG, NETWORK, LINKER, TOKENIZER = "config.json", "model.safetensors", "linker.safetensors", "tokenizer.json"
 ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX = "encoder.onnx", "heads.onnx", "terms.onnx"
+METRICS = "metrics.json"
 SCALE = ".int8_scale"
 _SIDES = ("right", "left", "bilateral")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import AutoConfig, PretrainedConfig
@@ -33,6 +34,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         inside_bias: Added to the score of a mention that goes on.
         tagger_share: Weight of the word tagger's scores; the span head has the rest.
         rule_weight: Added to the logit of the assertion that the cue rules give.
+        assertion_biases: Added to the logits of the assertions; none when empty.
         dropout: Share of units dropped in the heads while training.
         frozen_layers: Layers left as they are; the next one reads tags and sections too.
     """
@@ -59,6 +61,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         inside_bias: float = 0.0,
         tagger_share: float = 0.0,
         rule_weight: float = 3.0,
+        assertion_biases: Sequence[float] = (),
         dropout: float = 0.1,
         frozen_layers: int = 0,
         **kwargs: Any,
@@ -84,6 +87,7 @@ class DetectConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.inside_bias = inside_bias
         self.tagger_share = tagger_share
         self.rule_weight = rule_weight
+        self.assertion_biases = list(assertion_biases)
         self.dropout = dropout
         self.frozen_layers = frozen_layers
         self.n_tags = N_TAGS

@@ -73,6 +73,7 @@ class Framing:
     inside_bias: float = 0.0
     tagger_share: float = 0.0
     rule_weight: float = 0.0
+    assertion_biases: Sequence[float] = ()
 
 
 class Window(NamedTuple):

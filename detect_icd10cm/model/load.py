@@ -74,7 +74,7 @@ def load_model(
         ModelError: If the folder is no checkpoint, its release is not installed or another than ``codeset``, torch is
             needed and missing, there is no GPU, or ``batch_tokens`` is given for a CPU.
     """
-    on_gpu = _choose_gpu(device)
+    on_gpu = uses_gpu(device)
     if batch_tokens is not None and not on_gpu:
         raise ModelError(
             f"found batch_tokens {batch_tokens} on a CPU, which reads one window at a time: the fastest there, and a "
@@ -130,7 +130,7 @@ def _run_graphs(folder: Path, packed: dict[str, Array], index: TermIndex) -> Run
     return OnnxRuntime(folder, weights, rows, scales, index.logit_vectors())
 
 
-def _choose_gpu(device: Device) -> bool:
+def uses_gpu(device: Device) -> bool:
     """Return whether to compute on a GPU.
 
     Raises:

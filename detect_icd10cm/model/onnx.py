@@ -15,7 +15,7 @@ from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
 # Neighbours among the terms, mostly of one category, are compared by the best of them, and only the best groups' terms
 # with each other.
 TERMS_TOGETHER = 32
-_BEST_GROUPS = 64
+_BEST_GROUPS = 32
 ZERO = 128  # what stands for zero in the whole numbers of a mention's vector
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GPU_TOKENS = 16_384
 _FRAME = 2  # pieces that go before and behind a window
 # Terms looked at by mention; a mention's candidates are the codes of some of them.
-NEAREST_TERMS = 192
+NEAREST_TERMS = 64
 
 
 class MentionScores(NamedTuple):

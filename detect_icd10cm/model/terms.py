@@ -9,8 +9,8 @@ import numpy as np
 from detect_icd10cm.model.candidates import Similar
 from detect_icd10cm.model.inputs import Array
 
-_N_CATEGORIES = 20
-_N_CODES = 32
+# Codes further down are never right where those above are wrong, and take as much time.
+_N_CODES = 16
 
 
 class TermIndex:
@@ -84,18 +84,13 @@ class TermIndex:
         return [self._codes_of(*rows) for rows in zip(*ordered, strict=True)]
 
     def _codes_of(self, terms: Array, similarities: Array, logits: Array) -> list[Similar]:
-        """Return the codes of terms, best first: those of the best categories, each with its best term."""
-        code_ids, categories = self._term_codes[terms].tolist(), self._term_categories[terms].tolist()
-        behind = (logits - logits[0]).tolist()
-        chosen: dict[int, Similar] = {}
-        closest: set[int] = set()
-        for code, category, similarity, distance in zip(
-            code_ids, categories, similarities.tolist(), behind, strict=True
-        ):
-            if code in chosen or (len(closest) == _N_CATEGORIES and category not in closest):
-                continue
-            closest.add(category)
-            chosen[code] = Similar(self._codes[code], similarity, distance)
-            if len(chosen) == _N_CODES:
-                break
-        return list(chosen.values())
+        """Return the codes of terms in order, each by its first."""
+        chosen: dict[int, int] = {}
+        for place, code in enumerate(self._term_codes[terms].tolist()):
+            if code not in chosen:
+                chosen[code] = place
+                if len(chosen) == _N_CODES:
+                    break
+        places = list(chosen.values())
+        numbers = zip(chosen, similarities[places].tolist(), (logits[places] - logits[0]).tolist(), strict=True)
+        return [Similar(self._codes[code], similarity, behind) for code, similarity, behind in numbers]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,9 +70,14 @@ class _Known(NamedTuple):
 
 
 class _Scores(NamedTuple):
-    """What rules and heads say of a note's spans: assertion ids, assertion and kind probabilities, vectors."""
+    """What rules and heads say of a note's spans: assertion ids, assertion and kind probabilities, vectors.
+
+    Links to codes are learned from and made with the head's own probabilities of assertions; ``assertions`` are those
+    with the weight of the rules and the biases.
+    """
 
     rules: Array
+    head: Array
     assertions: Array
     kinds: Array
     vectors: Array
@@ -109,6 +114,16 @@ class TrainedModel:
         """Return the same network with other phrases, counts and ranker."""
         parts = dataclasses.replace(self._parts, linker=linker)
         return TrainedModel(self.name, self.codeset, self._framing, self._runtime, parts)
+
+    def with_settings(self, **settings: Any) -> TrainedModel:
+        """Return the same model with other windows, thresholds or weights: fields of ``Framing``."""
+        framing = dataclasses.replace(self._framing, **settings)
+        return TrainedModel(self.name, self.codeset, framing, self._runtime, self._parts)
+
+    @property
+    def framing(self) -> Framing:
+        """How it cuts notes, and its thresholds and weights."""
+        return self._framing
 
     @property
     def gazetteer(self) -> Gazetteer:
@@ -243,11 +258,14 @@ class TrainedModel:
         sizes = np.cumsum([0, *(len(note_spans) for note_spans in spans)])
         if not pooled:
             empty = np.zeros((0, 0), np.float32)
-            return [_Scores(empty, empty, empty, empty)] * len(documents)
+            return [_Scores(empty, empty, empty, empty, empty)] * len(documents)
         span, context = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
         scores = self._runtime.score_mentions(span, context, np.array(rules), np.array(sections))
         weighed = scores.assertions + self._framing.rule_weight * np.eye(len(ASSERTIONS), dtype=np.float32)[rules]
-        parts = (np.array(rules), np.exp(log_softmax(weighed)), np.exp(log_softmax(scores.kinds)), scores.vectors)
+        if self._framing.assertion_biases:
+            weighed += np.array(self._framing.assertion_biases, np.float32)
+        head, assertions, kinds = (np.exp(log_softmax(part)) for part in (scores.assertions, weighed, scores.kinds))
+        parts = (np.array(rules), head, assertions, kinds, scores.vectors)
         return [_Scores(*(part[low:high] for part in parts)) for low, high in pairwise(sizes)]
 
     def _ask_rules(self, document: Document, spans: Sequence[Span], own: Own | None) -> list[int]:
@@ -265,17 +283,16 @@ class TrainedModel:
     ) -> list[LinkedSpan]:  # fmt: skip
         if not spans:
             return []
-        assertions, kinds = scores.assertions, scores.kinds
         similar = self._parts.terms.similar(scores.vectors, self._runtime.nearest_terms(scores.vectors))
         mentions = []
         for i, (first, last) in enumerate(spans):
             words = _words_of(document, first, last)
-            mentions.append(Linkable(first, last, sum(words), frozenset(words), assertions[i].tolist(), similar[i]))
+            mentions.append(Linkable(first, last, sum(words), frozenset(words), scores.head[i].tolist(), similar[i]))
         said = self._parts.lexicon.link(document, known.terms)
         self._candidates.fill(document, known.phrases, mentions, said, own)
-        made = self._features.make(document, mentions, kinds, own.codes if own else None)
+        made = self._features.make(document, mentions, scores.kinds, own.codes if own else None)
         return [
-            LinkedSpan(span, int(scores.rules[i]), assertions[i], kinds[i], codes, features)
+            LinkedSpan(span, int(scores.rules[i]), scores.assertions[i], scores.kinds[i], codes, features)
             for i, (span, (codes, features)) in enumerate(zip(spans, made, strict=True))
         ]
 
