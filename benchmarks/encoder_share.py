@@ -90,6 +90,11 @@ class Encoders:
         for pipe in self._pipes:
             pipe.recv()
 
+    def end(self) -> None:
+        """Let the processes end."""
+        for pipe in self._pipes:
+            pipe.send(False)
+
 
 def share_of_one(folder: Path, notes: Sequence[Note], runs: int, pipe: Any) -> None:
     """Send the encoder's share of the time of one process."""
@@ -131,6 +136,8 @@ def main() -> None:
             (seconds(threads.run), seconds(processes.run), seconds(lambda: list(detector.stream(notes))))
             for _ in range(options.runs)
         ]
+    threads.end()
+    processes.end()
     by_threads, by_processes, whole = (statistics.median(times) for times in zip(*taken, strict=True))
     print(f"{len(notes)} notes, {threads.n_tokens:,} tokens, {cores} cores, {options.runs} runs\n")
     print("| what | notes/s | tokens/s | whole pipeline against it |\n|---|---:|---:|---:|")

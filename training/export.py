@@ -25,11 +25,13 @@ from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.onnx import TERMS_TOGETHER, ZERO
 
 _OPSET, _IR = 17, 8
-_FAR = -1e4
 
 
 class _PlainLayers(nn.Module):
-    """A BERT encoder after its embeddings, written plainly so that tracing holds for every shape."""
+    """A BERT encoder after its embeddings, written plainly so that tracing holds for every shape.
+
+    It has no mask: a CPU reads one window at a time, which has no padding.
+    """
 
     def __init__(self, model: DetectModel) -> None:
         super().__init__()
@@ -39,19 +41,18 @@ class _PlainLayers(nn.Module):
         self.frozen_layers = model.config.frozen_layers
         self.n_heads = model.config.encoder.num_attention_heads
 
-    def forward(self, embedded: Tensor, added: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, embedded: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.embeddings.LayerNorm(embedded)
-        far = (1.0 - attention_mask[:, None, None, :].to(hidden.dtype)) * _FAR
         for i, layer in enumerate(self.layers):
             if i == self.frozen_layers:
                 hidden = hidden + added
-            hidden = self._layer(layer, hidden, far)
+            hidden = self._layer(layer, hidden)
         return hidden, self.label_head(hidden)
 
-    def _layer(self, layer: Any, hidden: Tensor, far: Tensor) -> Tensor:
+    def _layer(self, layer: Any, hidden: Tensor) -> Tensor:
         attention = layer.attention.self
         query, key, value = (self._split(part(hidden)) for part in (attention.query, attention.key, attention.value))
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + far
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
         output = layer.attention.output
         hidden = output.LayerNorm(output.dense(mixed) + hidden)
@@ -92,12 +93,9 @@ def export_onnx(model: DetectModel, folder: Path, *, int8: bool = True) -> None:
     rows, ids = torch.zeros(2, 3 * size), torch.zeros(2, dtype=torch.long)
     with tempfile.TemporaryDirectory() as temporary:
         plain = Path(temporary) / ENCODER_ONNX
-        mask = torch.ones(2, 5, dtype=torch.long)
-        mask[0, 3:] = 0
-        windows = {0: "windows", 1: "pieces"}
         _trace(
-            _PlainLayers(model), (torch.zeros(2, 5, size), torch.zeros(2, 5, size), mask), plain,
-            ["embedded", "added", "attention_mask"], ["hidden", "labels"], windows,
+            _PlainLayers(model), (torch.zeros(1, 5, size), torch.zeros(1, 5, size)), plain, ["embedded", "added"],
+            ["hidden", "labels"], {1: "pieces"},
         )  # fmt: skip
         if int8:
             _quantize(plain, folder / ENCODER_ONNX)

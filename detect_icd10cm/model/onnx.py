@@ -42,6 +42,8 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0").partition(",")[0] or 0)
         options.log_severity_level = 3
+        # A thread that waits for the next product by spinning takes the core from what is done between them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = ["CPUExecutionProvider"]
         self._encoder: Any = onnxruntime.InferenceSession(str(folder / ENCODER_ONNX), options, providers)
         self._heads: Any = onnxruntime.InferenceSession(str(folder / HEADS_ONNX), options, providers)
@@ -65,12 +67,11 @@ class OnnxRuntime:
         return embedded
 
     def encode(self, arrays: dict[str, Array]) -> tuple[Array, Array]:
-        """Return hidden states and label scores."""
+        """Return hidden states and label scores of one window, which has no padding."""
         ids, tags = arrays["input_ids"], arrays["tags"]
         embedded = self.embed(ids) + self._positions[: ids.shape[1]]
         added = self._tags[tags] + self._sections[arrays["sections"]]
-        inputs = {"embedded": embedded, "added": added, "attention_mask": arrays["attention_mask"]}
-        hidden, labels = self._encoder.run(None, inputs)
+        hidden, labels = self._encoder.run(None, {"embedded": embedded, "added": added})
         return hidden, labels + self._tag_bias[tags]
 
     def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:

@@ -177,10 +177,14 @@ def pool_spans(hidden: Array, spans: Array) -> tuple[Array, Array]:
         hidden: Hidden states of a note's pieces, shape (pieces, size).
         spans: Rows of (first, end, first of the sentence, end of the sentence).
     """
-    sums = np.zeros((len(hidden) + 1, hidden.shape[1]), np.float32)
-    np.cumsum(hidden, 0, out=sums[1:])
-    first, end, sentence, sentence_end = spans.T
-    sizes = (end - first).astype(np.float32)[:, None]
-    mean = (sums[end] - sums[first]) / sizes
-    around = (sums[sentence_end] - sums[sentence]) / (sentence_end - sentence).astype(np.float32)[:, None]
-    return np.concatenate([hidden[first], hidden[end - 1], mean], 1), around
+    first, end = spans[:, 0], spans[:, 1]
+    sentences, places = np.unique(spans[:, 2:], axis=0, return_inverse=True)
+    around = _means(hidden, sentences)[places]
+    return np.concatenate([hidden[first], hidden[end - 1], _means(hidden, spans[:, :2])], 1), around
+
+
+def _means(rows: Array, stretches: Array) -> Array:
+    """Return the means of stretches of rows (first, end); they are few and short, so that a loop over them is quick."""
+    sums = np.stack([np.add.reduce(rows[first:end], 0) for first, end in stretches.tolist()])
+    means: Array = sums / (stretches[:, 1] - stretches[:, 0]).astype(np.float32)[:, None]
+    return means

@@ -50,8 +50,8 @@ class Tagger:
             features: Buckets of the words, shape (words, features).
             projected: Means of what ``project`` gives for their pieces, shape (words, dim).
         """
-        summed = (self.scales[features][:, None, :] @ self.rows[features])[:, 0] + projected
-        direct = sum(self.direct[column] for column in features.T)
+        summed = (self.scales.take(features)[:, None, :] @ self.rows.take(features, 0))[:, 0] + projected
+        direct = sum(self.direct.take(column, 0) for column in features.T)
         first = np.maximum(_neighbours(summed) @ self.inner[0][0] + self.inner[0][1], 0)
         second = np.maximum(_neighbours(first) @ self.inner[1][0] + self.inner[1][1], 0)
         scores = np.concatenate([first, second], 1) @ self.outer[0] + self.outer[1] + direct
