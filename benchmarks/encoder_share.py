@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from detect_icd10cm import Detector, Note, ParallelDetector, read_notes
+from detect_icd10cm.machine import count_cores
 from detect_icd10cm.model.load import BASE_FOLDER, load_model
-from detect_icd10cm.parallel import count_cores
 from detect_icd10cm.text.document import Document
 
 _WARM_UP = 16
@@ -40,12 +40,12 @@ class KeepingRuntime:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runtime, name)
 
-    def encode(self, arrays: dict[str, Any]) -> Any:
+    def encode_all(self, batches: Sequence[dict[str, Any]]) -> Any:
         """Encode, keep the input and count the time."""
         started = time.perf_counter()
-        result = self._runtime.encode(arrays)
+        result = self._runtime.encode_all(batches)
         self.seconds += time.perf_counter() - started
-        self.given.append(arrays)
+        self.given += batches
         return result
 
 
@@ -64,8 +64,7 @@ def encode_windows(folder: Path, notes: Sequence[Note], pipe: Any) -> None:
     runtime = load_model(folder)._runtime
     pipe.send(sum(window["input_ids"].size for window in windows))
     while pipe.recv():
-        for window in windows:
-            runtime.encode(window)
+        runtime.encode_all(windows)
         pipe.send(None)
 
 

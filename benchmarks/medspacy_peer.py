@@ -7,6 +7,7 @@ object. Sentences are cut by ``pyrush``, medSpaCy's default, or by ``spacy``, th
     python3 -m venv .venv-peer && .venv-peer/bin/pip install 'medspacy>=1.3,<2' 'numpy<2'
     .venv-peer/bin/python benchmarks/medspacy_peer.py assert pyrush SPANS.jsonl
     .venv-peer/bin/python benchmarks/medspacy_peer.py detect pyrush NOTES.jsonl TERMS.tsv
+    .venv-peer/bin/python benchmarks/medspacy_peer.py match spacy NOTES.jsonl TERMS.tsv
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main(command: str, splitter: str, *paths: str) -> None:
     except ImportError as error:
         raise SystemExit(f"{error}; run this file with a Python that has medSpaCy, see its head") from None
     logger.remove()  # PyRuSH logs every sentence, text and all: it would cost time, and note text stays out of logs
-    commands: dict[str, Callable[..., dict[str, Any]]] = {"assert": assert_spans, "detect": detect}
+    commands: dict[str, Callable[..., dict[str, Any]]] = {"assert": assert_spans, "detect": detect, "match": match}
     if command not in commands or splitter not in SPLITTERS:
         raise SystemExit(f"found {command} {splitter}, expected one of {list(commands)} and one of {list(SPLITTERS)}")
     print(json.dumps(commands[command](load(medspacy, splitter), started, *(Path(path) for path in paths))))
@@ -87,6 +88,25 @@ def detect(nlp: Any, started: float, notes_path: Path, terms_path: Path) -> dict
     for record in records:
         doc = nlp(record["text"])
         n_mentions += len([assertion_of(span._.modifiers) for span in doc.ents])
+    wall_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
+    return {"load_s": load_s, "wall_s": wall_s, "cpu_s": cpu_s, "n_mentions": n_mentions, **memory()}
+
+
+def match(_nlp: Any, started: float, notes_path: Path, terms_path: Path) -> dict[str, Any]:
+    """Find terms with spaCy's PhraseMatcher, which asserts nothing."""
+    import spacy
+    from spacy.matcher import PhraseMatcher
+
+    nlp = spacy.blank("en")
+    matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
+    for line in terms_path.read_text("utf-8").splitlines():
+        term, code = line.split("\t")
+        matcher.add(code, [nlp.make_doc(term)])
+    records = read_lines(notes_path)
+    matcher(nlp("Warm-up."))
+    load_s = time.perf_counter() - started
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    n_mentions = sum(len(spacy.util.filter_spans(matcher(nlp(record["text"]), as_spans=True))) for record in records)
     wall_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
     return {"load_s": load_s, "wall_s": wall_s, "cpu_s": cpu_s, "n_mentions": n_mentions, **memory()}
 

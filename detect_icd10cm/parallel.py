@@ -24,6 +24,7 @@ from typing import Self
 
 from detect_icd10cm.detector import Detector
 from detect_icd10cm.errors import DetectError
+from detect_icd10cm.machine import count_cores
 from detect_icd10cm.types import (
     Candidate,
     CoverageFlag,
@@ -229,11 +230,6 @@ class _Worker:
             return f"ended with exit code {code}"
         name = signal.Signals(-code).name
         return f"was killed by {name}{'; memory may have run out' if name == 'SIGKILL' else ''}"
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use; quotas of a container are not seen."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

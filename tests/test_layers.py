@@ -15,7 +15,7 @@ ROOT = Path(detect_icd10cm.__file__).parent
 
 # A room may import those of a lower floor, and of its own floor where that makes no cycle.
 FLOORS = (
-    ("types", "errors", "packaged"),
+    ("types", "errors", "packaged", "machine"),
     ("codes", "text", "notes", "metrics"),
     ("model",),
     ("rules",),

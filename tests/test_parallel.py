@@ -170,7 +170,7 @@ def notes(tmp_path: Path) -> Path:
 
 
 def test_how_many_processes_there_are_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detect_icd10cm.parallel.count_cores", lambda: 16)
+    monkeypatch.setattr("detect_icd10cm.machine.count_cores", lambda: 16)
     monkeypatch.setattr("detect_icd10cm.model.load._has_gpu", lambda: False)
     small, middle, large = (tmp_path / name for name in ("small.txt", "middle.txt", "large.txt"))
     for path, size in ((small, 1000), (middle, 2**19), (large, 2**23)):

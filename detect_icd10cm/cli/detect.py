@@ -194,7 +194,7 @@ def _write_all(results: Iterable[NoteResult | Reject], target: Target, can_resum
 
 def _choose_workers(source: Source, model: str, device: DeviceName = DeviceName.auto) -> int:
     """Return how many processes gain time."""
-    from detect_icd10cm.parallel import count_cores
+    from detect_icd10cm.machine import count_cores
 
     if sum(path.stat().st_size for path in source.files) < (_WORTH if model == LEXICON else _WORTH_TRAINED):
         return 1

@@ -45,6 +45,9 @@ class Runtime(Protocol):
     def encode(self, arrays: dict[str, Array]) -> tuple[Array, Array]:
         """Return hidden states (windows, pieces, size) and label scores (windows, pieces, 3) of padded windows."""
 
+    def encode_all(self, batches: Sequence[dict[str, Array]]) -> list[tuple[Array, Array]]:
+        """Return what ``encode`` gives for each batch of windows."""
+
     def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:
         """Return the heads' outputs for pooled mentions; see ``DetectModel.score_mentions``."""
 
@@ -105,6 +108,10 @@ class TorchRuntime:
             labels = self._model.score_labels(hidden, tensors["tags"])
         return hidden.float().cpu().numpy(), labels.float().cpu().numpy()
 
+    def encode_all(self, batches: Sequence[dict[str, Array]]) -> list[tuple[Array, Array]]:
+        """Return hidden states and label scores of each batch."""
+        return [self.encode(arrays) for arrays in batches]
+
     def score_mentions(self, span: Array, context: Array, rules: Array, sections: Array) -> MentionScores:
         """Return the heads' outputs."""
         torch = self._torch
@@ -142,9 +149,10 @@ def read_notes(
     windows = [(n, note, window) for n, (note, own) in enumerate(notes) for window in own]
     order = sorted(range(len(windows)), key=lambda i: windows[i][2].end - windows[i][2].start)
     cores: list[tuple[Array, Array]] = [(np.zeros(0), np.zeros(0))] * len(windows)
-    for chosen in _batches(order, [window.end - window.start for *_, window in windows], runtime.batch_tokens):
-        hidden, labels = runtime.encode(pad_windows([windows[i][1:] for i in chosen], framing))
-        for row, i in enumerate(chosen):
+    batches = list(_batches(order, [window.end - window.start for *_, window in windows], runtime.batch_tokens))
+    encoded = runtime.encode_all([pad_windows([windows[i][1:] for i in batch], framing) for batch in batches])
+    for batch, (hidden, labels) in zip(batches, encoded, strict=True):
+        for row, i in enumerate(batch):
             window = windows[i][2]
             low, high = 1 + window.core_start - window.start, 1 + window.core_end - window.start
             cores[i] = hidden[row, low:high], labels[row, low:high]
