@@ -107,11 +107,13 @@ def _term_table(terms: Array) -> Array:
 
     The last term is repeated until the groups are full.
     """
-    rounded = np.rint(terms * (127 / np.abs(terms).max())).astype(np.int8)
-    full = np.pad(rounded, ((0, -len(terms) % TERMS_TOGETHER), (0, 0)), "edge")
-    groups = full.reshape(-1, TERMS_TOGETHER, full.shape[1])
-    table: Array = np.ascontiguousarray(groups.transpose(2, 1, 0).reshape(full.shape[1], -1))
-    return table
+    n_groups = -(-len(terms) // TERMS_TOGETHER)
+    table = np.empty((terms.shape[1], TERMS_TOGETHER, n_groups), np.int8)
+    scale = 127 / max(terms.max(), -terms.min())
+    for place in range(TERMS_TOGETHER):
+        rows = np.minimum(np.arange(place, n_groups * TERMS_TOGETHER, TERMS_TOGETHER), len(terms) - 1)
+        table[:, place] = np.rint(terms[rows] * scale).T
+    return table.reshape(terms.shape[1], -1)
 
 
 def _largest(values: Array, n: int) -> Array:

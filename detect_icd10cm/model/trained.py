@@ -29,7 +29,6 @@ from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, KINDS, Candidate, Mention
 
 _N_CANDIDATES = 5
-_PIECES_AT_ONCE = 8192
 # Enough to fill what a GPU reads at once; a CPU reads one window at a time, and the rest costs less a note.
 _NOTES_FOR_CPU, _NOTES_FOR_GPU = 8, 64
 Span = tuple[int, int]
@@ -102,7 +101,8 @@ class TrainedModel:
         linker = parts.linker
         self._candidates = CandidateMaker(codeset, linker.gazetteer, linker.siblings, linker.priors.codes)
         self._features = FeatureMaker(codeset, linker.priors)
-        self._projected: Array | None = None
+        self._projected = np.zeros((0, 0), np.float32)
+        self._is_projected = np.zeros(runtime.n_pieces, bool)
         self.notes_at_once = _NOTES_FOR_GPU if runtime.batch_tokens else _NOTES_FOR_CPU
 
     @property
@@ -214,15 +214,18 @@ class TrainedModel:
         first = note.starts[:-1]
         if tagger is None:
             return None
-        projected = average_pieces(self._projected_pieces(tagger)[note.ids], note.starts)
+        projected = average_pieces(self._project(tagger, note.ids), note.starts)
         return tagger.score(word_features(document, note.tags[first], note.sections[first]), projected)
 
-    def _projected_pieces(self, tagger: Tagger) -> Array:
-        """Return what the tagger reads of all pieces, which is the same in every note."""
-        if self._projected is None:
-            parts = np.array_split(np.arange(self._runtime.n_pieces), 1 + self._runtime.n_pieces // _PIECES_AT_ONCE)
-            self._projected = np.concatenate([tagger.project(self._runtime.embed(ids)) for ids in parts])
-        return self._projected
+    def _project(self, tagger: Tagger, ids: Array) -> Array:
+        """Return what the tagger reads of pieces, which is the same in every note and computed once."""
+        new = np.unique(ids[~self._is_projected[ids]])
+        if len(new):
+            if not self._projected.size:
+                self._projected = np.zeros((self._runtime.n_pieces, tagger.static.shape[1]), np.float32)
+            self._projected[new] = tagger.project(self._runtime.embed(new))
+            self._is_projected[new] = True
+        return self._projected[ids]
 
     def _read(
         self, documents: Sequence[Document], known: Sequence[_Known], own: Sequence[Own | None]
