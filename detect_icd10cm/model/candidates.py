@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,10 +126,13 @@ class CandidateMaker:
             said: What the lexicon model finds in it.
             own: The note's own share in what was learned, left out while training.
         """
+        starts = [phrase.first for phrase in phrases]
+        reach = max((phrase.last - phrase.first for phrase in phrases), default=0)
         for mention in mentions:
             mention.side = find_side(document, mention.first, mention.last)
             self._add_exact(mention, own.evidence if own else None)
-            self._add_phrases(mention, phrases, own.evidence if own else None)
+            low, high = bisect_right(starts, mention.first - reach), bisect_left(starts, mention.last)
+            self._add_phrases(mention, phrases[low:high], own.evidence if own else None)
             self._add_similar(mention)
             mention.said = _overlapped(document, mention, said)
             self._add_said(document, mention)
@@ -138,8 +141,13 @@ class CandidateMaker:
         categories: Counter[str] = Counter()
         for code, count in guesses.items():
             categories[code[:3]] += count
+        by_word: dict[int, list[Linkable]] = defaultdict(list)
         for mention in mentions:
-            self._add_longer(mention, mentions)
+            if mention.guess:
+                for word in mention.words:
+                    by_word[word].append(mention)
+        for mention in mentions:
+            self._add_longer(mention, by_word)
             self._add_derived(mention, own.codes if own else {})
             self._add_context(mention, guesses, categories)
 
@@ -170,8 +178,6 @@ class CandidateMaker:
     ) -> None:
         size = max(1, mention.last - mention.first)
         for phrase in phrases:
-            if phrase.first >= mention.last:
-                break
             if phrase.last <= mention.first or phrase.key == mention.key:
                 continue
             inside = phrase.first >= mention.first and phrase.last <= mention.last
@@ -236,10 +242,10 @@ class CandidateMaker:
             for other in self._episodes(code):
                 self._derive(mention, other, code, EPISODE)
 
-    def _add_longer(self, mention: Linkable, mentions: Sequence[Linkable]) -> None:
+    def _add_longer(self, mention: Linkable, by_word: Mapping[int, Sequence[Linkable]]) -> None:
         """Add what longer mentions with all the words of this one mean: "pain" beside "right arm pain"."""
-        for other in mentions:
-            if other.guess and mention.words and mention.words < other.words:
+        for other in min((by_word.get(word, ()) for word in mention.words), key=len, default=()):
+            if mention.words < other.words:
                 row = self._row(mention, other.guess)
                 row[LONGER] += 1.0
 

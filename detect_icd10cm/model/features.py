@@ -39,6 +39,7 @@ _CROSSED_PLACES = [FLAGS.index(flag) for flag in _CROSSED]
 # Words of a title that are looked at; the longest titles have some more.
 _TITLE_WORDS = 24
 _FIRST_CODES, _MAX_CODES = 1024, 20_000
+_SETS_AT_ONCE = 64  # a note of ten thousand mentions takes no more memory than one of some
 _N_BLOCKS = 26 * 36  # a letter, and a digit or letter
 
 
@@ -148,10 +149,8 @@ class FeatureMaker:
         everywhere = [tokens, [word for mention in mentions for word in mention.words]]
         words, weights = table.words[candidates.rows], table.weights[candidates.rows]
         total = np.maximum(weights.sum(1), 1e-6)
-        in_mention, in_sentence = (
-            (weights * table.mark(places)[owners[:, None], words]).sum(1)
-            for places in ([mention.words for mention in mentions], sentences)
-        )
+        own = [mention.words for mention in mentions]
+        in_mention, in_sentence = (table.weigh(sets, owners, words, weights) for sets in (own, sentences))
         in_note, in_mentions = ((weights * marked[words]).sum(1) for marked in table.mark(everywhere))
         return np.stack(
             [
@@ -178,7 +177,7 @@ def _sides(mentions: Sequence[Linkable], candidates: _Candidates, sides: Array) 
 def _shares(document: Document, mentions: Sequence[Linkable], candidates: _Candidates, table: _CodeTable) -> Array:
     """Return the share of each code's chapter and block among the others' guesses, and of its chapter nearby."""
     guessed = np.array([bool(mention.guess) for mention in mentions])
-    guesses = [mention.guess or candidates.codes[0] for mention in mentions]
+    guesses = [mention.guess or "A00" for mention in mentions]  # any code; such a mention does not count
     chapters, blocks = (np.array([part(code) for code in guesses]) for part in (_chapter_id, _block_id))
     everywhere = np.zeros(len(mentions), np.int64)
     sentences = np.array([document.sentence_of(mention.first)[0] for mention in mentions])
@@ -283,6 +282,22 @@ class _CodeTable:
         for row, words in zip(marked, sets, strict=True):
             row[[number for word in words if (number := known.get(word))]] = 1.0
         return marked
+
+    def weigh(self, sets: Sequence[Iterable[int]], owners: Array, words: Array, weights: Array) -> Array:
+        """Return the weight of each row's words that are in its own set.
+
+        Args:
+            sets: Sets of words.
+            owners: Set of each row, rising.
+            words: Words of each row, shape (rows, words).
+            weights: Their weights.
+        """
+        sums = np.empty(len(owners), np.float32)
+        for low in range(0, len(sets), _SETS_AT_ONCE):
+            rows = slice(*np.searchsorted(owners, (low, low + _SETS_AT_ONCE)))
+            marked = self.mark(sets[low : low + _SETS_AT_ONCE])
+            sums[rows] = (weights[rows] * marked[owners[rows, None] - low, words[rows]]).sum(1)
+        return sums
 
     def add(self, codes: set[str]) -> None:
         """Add codes that are not there yet; the table starts anew when it is full."""

@@ -19,6 +19,7 @@ from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
 # with each other.
 TERMS_TOGETHER = 32
 _BEST_GROUPS = 32
+_MENTIONS_AT_ONCE = 32  # products of one mention with all terms take a third of a megabyte
 ZERO = 128  # what stands for zero in the whole numbers of a mention's vector
 
 
@@ -91,12 +92,16 @@ class OnnxRuntime:
         """Return the terms of the highest logits; products are those of whole numbers."""
         if not len(vectors):
             return np.zeros((0, 0), np.int64)
-        # Each mention by its own scale: its neighbours in a batch change nothing.
+        # Each mention by its own scale: its neighbours change nothing.
         rounded = np.rint(vectors * (127 / np.abs(vectors).max(1, keepdims=True)) + ZERO).astype(np.uint8)
+        parts = range(0, len(rounded), _MENTIONS_AT_ONCE)
+        return np.concatenate([self._nearest(rounded[at : at + _MENTIONS_AT_ONCE]) for at in parts])
+
+    def _nearest(self, rounded: Array) -> Array:
         (logits,) = self._terms.run(None, {"vectors": rounded})
-        blocks = logits.reshape(len(vectors), TERMS_TOGETHER, -1)
+        blocks = logits.reshape(len(rounded), TERMS_TOGETHER, -1)
         groups = _largest(blocks.max(1), _BEST_GROUPS)
-        members = np.take_along_axis(blocks, groups[:, None, :], 2).reshape(len(vectors), -1)
+        members = np.take_along_axis(blocks, groups[:, None, :], 2).reshape(len(rounded), -1)
         place, group = np.divmod(_largest(members, NEAREST_TERMS), groups.shape[1])
         found: Array = TERMS_TOGETHER * np.take_along_axis(groups, group, 1) + place
         return np.minimum(found, self._n_terms - 1)
