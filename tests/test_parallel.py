@@ -18,7 +18,7 @@ import pytest
 
 from detect_icd10cm import CodeSet, DetectError, Detector, Mention, ModelError, Note, Reject, read_notes
 from detect_icd10cm import parallel as module
-from detect_icd10cm.cli.detect import DeviceName, _choose_workers
+from detect_icd10cm.cli.detect import _choose_workers
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.trained import _NOTES_FOR_CPU
 from detect_icd10cm.parallel import ParallelDetector
@@ -171,7 +171,6 @@ def notes(tmp_path: Path) -> Path:
 
 def test_how_many_processes_there_are_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detect_icd10cm.machine.count_cores", lambda: 16)
-    monkeypatch.setattr("detect_icd10cm.model.load._has_gpu", lambda: False)
     small, middle, large = (tmp_path / name for name in ("small.txt", "middle.txt", "large.txt"))
     for path, size in ((small, 1000), (middle, 2**19), (large, 2**23)):
         path.write_text("x" * size)
@@ -180,10 +179,6 @@ def test_how_many_processes_there_are_by_themselves(tmp_path: Path, monkeypatch:
     assert _choose_workers(read_notes(tmp_path).source, "lexicon") == 8
     assert [_choose_workers(read_notes(path).source, "base") for path in (small, middle, large)] == [1, 8, 8]
     assert _choose_workers(read_notes(middle).source, "lexicon") == 1
-    monkeypatch.setattr("detect_icd10cm.model.load._has_gpu", lambda: True)
-    assert _choose_workers(read_notes(large).source, "base") == 1  # the GPU does the work
-    assert _choose_workers(read_notes(large).source, "base", DeviceName.cpu) == 8
-    assert _choose_workers(read_notes(large).source, "lexicon") == 8
 
 
 def command(*arguments: object) -> list[str]:

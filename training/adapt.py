@@ -116,8 +116,8 @@ def adapt_encoder(
         right = [pair[1] for pair in pairs]
         vectors = embed([*left, *right])
         scores = vectors[: len(left)] @ vectors[len(left) :].T / settings.temperature
-        scores = scores.masked_fill(_same_meaning(chosen, left, right), -1e4)
-        target = torch.arange(len(left))
+        scores = scores.masked_fill(_same_meaning(chosen, left, right).to(scores.device), -1e4)
+        target = torch.arange(len(left), device=scores.device)
         loss = (functional.cross_entropy(scores, target) + functional.cross_entropy(scores.T, target)) / 2
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -129,13 +129,14 @@ def adapt_encoder(
 def make_embedder(
     encoder: nn.Module, tokenizer: Any, projection: nn.Module, precision: str
 ) -> Callable[[Sequence[str]], Tensor]:
-    """Return a function from terms to unit vectors: the projected mean of their pieces."""
+    """Return a function from terms to unit vectors: the projected mean of their pieces; it computes where both are."""
+    device = next(projection.parameters()).device
 
     def embed(texts: Sequence[str]) -> Tensor:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         parts = [order[at : at + 64] for at in range(0, len(order), 64)]
         vectors = torch.cat([embed_part([texts[i] for i in part]) for part in parts])
-        return vectors[torch.tensor(order).argsort()]
+        return vectors[torch.tensor(order, device=vectors.device).argsort()]
 
     def embed_part(texts: Sequence[str]) -> Tensor:
         batch = tokenizer(
@@ -145,9 +146,9 @@ def make_embedder(
             max_length=_MAX_PIECES,
             return_tensors="pt",
             return_special_tokens_mask=True,
-        )
+        ).to(device)
         special = batch.pop("special_tokens_mask")
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             hidden = encoder(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
         kept = (batch["attention_mask"] * (1 - special))[..., None].float()
         mean = (hidden.float() * kept).sum(1) / kept.sum(1).clamp(min=1)

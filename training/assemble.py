@@ -127,7 +127,7 @@ def encode_terms(embed: Callable[[Sequence[str]], Tensor], texts: Sequence[str])
     with torch.no_grad():
         for at in range(0, len(order), _ENCODE_BATCH):
             parts.append(embed([texts[i] for i in order[at : at + _ENCODE_BATCH]]))
-    return torch.cat(parts)[torch.tensor(order).argsort()]
+    return torch.cat(parts).cpu()[torch.tensor(order).argsort()]
 
 
 def make_network(

@@ -125,8 +125,10 @@ class _Run:
     def start_network(self) -> tuple[DetectModel, Tokenizer]:
         """Adapt the encoder to terms and return the untrained network around it, and its tokenizer."""
         settings = self._settings
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         encoder, tokenizer = load_encoder(settings.encoder, self._base, settings.network.layers)
         projection = nn.Linear(encoder.config.hidden_size, settings.network.term_dim, bias=False)  # type: ignore[union-attr, arg-type]
+        encoder, projection = encoder.to(device), projection.to(device)
         embed = make_embedder(encoder, tokenizer, projection, settings.joint.precision)
         chosen = choose_terms(self._terms, self._codeset, settings.network.most_terms)
         path = self._output / "adapted.safetensors"
@@ -147,6 +149,7 @@ class _Run:
             encoder.eval()
             vectors = encode_terms(embed, [text for text, _ in chosen])
             save_file({**whole.state_dict(), "vectors": vectors}, path)
+        whole.to("cpu")
         model = make_network(encoder, tokenizer, projection, self._codeset, chosen, vectors, settings.network)
         model.config.name = settings.name
         return model, tokenizer.backend_tokenizer

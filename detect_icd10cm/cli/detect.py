@@ -101,7 +101,7 @@ def detect(
         typer.Option(
             min=1,
             help=f"How many processes detect. By itself one a core, at most {_MOST_WORKERS}, where the notes are many "
-            "enough to be worth their start; one where a GPU does the work.",
+            "enough to be worth their start; with a GPU too, of whose memory each takes a gigabyte.",
         ),
     ] = None,
     device: Annotated[
@@ -153,7 +153,7 @@ def detect(
                 from detect_icd10cm.detector import Detector
                 from detect_icd10cm.parallel import ParallelDetector
 
-                n_workers = workers or _choose_workers(notes.source, model, device)
+                n_workers = workers or _choose_workers(notes.source, model)
                 load = partial(
                     Detector.from_pretrained,
                     model,
@@ -192,17 +192,12 @@ def _write_all(results: Iterable[NoteResult | Reject], target: Target, can_resum
     return None
 
 
-def _choose_workers(source: Source, model: str, device: DeviceName = DeviceName.auto) -> int:
-    """Return how many processes gain time."""
+def _choose_workers(source: Source, model: str) -> int:
+    """Return how many processes gain time; on a GPU as many as on a CPU, since most of their work is beside it."""
     from detect_icd10cm.machine import count_cores
 
     if sum(path.stat().st_size for path in source.files) < (_WORTH if model == LEXICON else _WORTH_TRAINED):
         return 1
-    if model != LEXICON:
-        from detect_icd10cm.model.load import uses_gpu
-
-        if uses_gpu(device.value):
-            return 1
     return min(count_cores(), _MOST_WORKERS)
 
 

@@ -160,7 +160,9 @@ class DetectModel(PreTrainedModel):
             parameter.requires_grad_(parameter in trained)
 
     def _encode_by_length(self, *inputs: Tensor) -> Tensor:
-        """Return what ``encode`` does, reading windows of like length together: little time is lost to padding."""
+        """Return what ``encode`` does; a CPU reads windows of like length together and loses little time to padding."""
+        if inputs[0].is_cuda:
+            return self.encode(*inputs)
         length = inputs[0].shape[1]
         sizes = inputs[1].sum(1)
         order = sizes.argsort()
