@@ -136,6 +136,7 @@ def cut_and_put(content: bytes, at: int, n_cut: int, put: bytes) -> bytes:
 @pytest.mark.parametrize("suffix", FORMATS)
 @settings(max_examples=100, deadline=None)
 @given(at=st.integers(0, 10**6), n_cut=st.integers(0, 40), put=st.binary(max_size=8), cut_short=st.booleans())
+@example(at=0, n_cut=39, put=b"", cut_short=False)
 def test_a_damaged_file_never_crashes(
     folder: str, suffix: str, at: int, n_cut: int, put: bytes, cut_short: bool
 ) -> None:

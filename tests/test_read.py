@@ -240,7 +240,12 @@ def test_dates(put: Put, value: object, expected: date | None) -> None:
         ("noformat", "x", "noformat: found suffix '', expected one of"),
         ("n.csv", "id,text\n1,a\n", "found no column 'note_id', there are: 'id', 'text'; name the column of note_id"),
         ("n.csv", "note_id,text,text\n1,a,b\n", "found 2 columns 'text', expected one"),
-        ("n.csv", "1,Gout and a long history of it with more words\n", "there are: '1', 1 too long for a name"),
+        ("n.csv", "1,Gout and a long history of it with more words\n", "there are: 2 that are not shown, since they"),
+        (
+            "n.csv",
+            '"Gout"", knee; café.",x\n',
+            "there are: 2 that are not shown, since they do not all read like names",
+        ),
         ("n.csv", b"\xff\xfea\0", "n.csv: found the byte-order mark of UTF-16"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
@@ -16,7 +17,9 @@ REQUIRED = ("note_id", "text")
 
 # Longer identifiers are cells of another column that slipped: they could be the note's text.
 _MAX_ID = 256
+# What may be shown of a first row that should have held column names: in a file without them it holds a note.
 _MAX_COLUMN_NAME = 40
+_COLUMN_NAME = re.compile(r"[^\W\d][\w.-]*(?: [\w.-]+){0,2}")
 _IN_MEMORY = 2**16
 
 
@@ -128,11 +131,10 @@ def locate_columns(source: Source, names: list[str]) -> dict[str, int]:
 
 
 def _listed(names: Collection[str]) -> str:
-    """Return column names for a message, without what could be text of a note in a file that has no header."""
-    shown = [name for name in names if len(name) <= _MAX_COLUMN_NAME and name.isprintable()]
-    hidden = len(names) - len(shown)
-    more = [f"{hidden} too long for a name (has the file a header?)"] if hidden else []
-    return ", ".join([*map(repr, shown), *more])
+    """Return column names for a message; none of them if one could be text of a note in a file that has no header."""
+    if all(len(name) <= _MAX_COLUMN_NAME and _COLUMN_NAME.fullmatch(name) for name in names):
+        return ", ".join(map(repr, names))
+    return f"{len(names)} that are not shown, since they do not all read like names (has the file a header?)"
 
 
 def _to_text(value: Any) -> str:
