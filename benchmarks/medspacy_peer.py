@@ -77,19 +77,9 @@ def detect(nlp: Any, started: float, notes_path: Path, terms_path: Path) -> dict
     """Find terms with the target matcher and assert them with ConText's default rules."""
     from medspacy.target_matcher import TargetRule
 
-    terms = (line.split("\t") for line in terms_path.read_text("utf-8").splitlines())
-    nlp.add_pipe("medspacy_target_matcher").add([TargetRule(term, code) for term, code in terms])
+    nlp.add_pipe("medspacy_target_matcher").add([TargetRule(term, code) for term, code in read_terms(terms_path)])
     nlp.add_pipe("medspacy_context")
-    records = read_lines(notes_path)
-    nlp("Warm-up.")
-    load_s = time.perf_counter() - started
-    begun, cpu_begun = time.perf_counter(), time.process_time()
-    n_mentions = 0
-    for record in records:
-        doc = nlp(record["text"])
-        n_mentions += len([assertion_of(span._.modifiers) for span in doc.ents])
-    wall_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
-    return {"load_s": load_s, "wall_s": wall_s, "cpu_s": cpu_s, "n_mentions": n_mentions, **memory()}
+    return take_time(lambda text: [assertion_of(span._.modifiers) for span in nlp(text).ents], started, notes_path)
 
 
 def match(_nlp: Any, started: float, notes_path: Path, terms_path: Path) -> dict[str, Any]:
@@ -99,16 +89,25 @@ def match(_nlp: Any, started: float, notes_path: Path, terms_path: Path) -> dict
 
     nlp = spacy.blank("en")
     matcher = PhraseMatcher(nlp.vocab, attr="LOWER")
-    for line in terms_path.read_text("utf-8").splitlines():
-        term, code = line.split("\t")
+    for term, code in read_terms(terms_path):
         matcher.add(code, [nlp.make_doc(term)])
+    return take_time(lambda text: spacy.util.filter_spans(matcher(nlp(text), as_spans=True)), started, notes_path)
+
+
+def take_time(find: Callable[[str], list[Any]], started: float, notes_path: Path) -> dict[str, Any]:
+    """Find mentions in each note, once warm, and return times, memory and their number."""
     records = read_lines(notes_path)
-    matcher(nlp("Warm-up."))
+    find("Warm-up.")
     load_s = time.perf_counter() - started
     begun, cpu_begun = time.perf_counter(), time.process_time()
-    n_mentions = sum(len(spacy.util.filter_spans(matcher(nlp(record["text"]), as_spans=True))) for record in records)
+    n_mentions = sum(len(find(record["text"])) for record in records)
     wall_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
     return {"load_s": load_s, "wall_s": wall_s, "cpu_s": cpu_s, "n_mentions": n_mentions, **memory()}
+
+
+def read_terms(path: Path) -> list[list[str]]:
+    """Return pairs of a term and its code."""
+    return [line.split("\t") for line in path.read_text("utf-8").splitlines()]
 
 
 def assertion_of(modifiers: Any) -> str:
