@@ -132,9 +132,11 @@ def make_embedder(
     """Return a function from terms to unit vectors: the projected mean of their pieces; it computes where both are."""
     device = next(projection.parameters()).device
 
+    at_once = 64 if device.type == "cpu" else 512  # a CPU gains more from less padding than from larger products
+
     def embed(texts: Sequence[str]) -> Tensor:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        parts = [order[at : at + 64] for at in range(0, len(order), 64)]
+        parts = [order[at : at + at_once] for at in range(0, len(order), at_once)]
         vectors = torch.cat([embed_part([texts[i] for i in part]) for part in parts])
         return vectors[torch.tensor(order, device=vectors.device).argsort()]
 

@@ -154,9 +154,10 @@ def make_network(
     code_ids = {code: i for i, code in enumerate(codes)}
     category_ids = {category: i for i, category in enumerate(sorted({code[:3] for code in codes}))}
     nested = encoder.config.to_dict()
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+    # Without dropout of its own, attention runs fused.
+    for name, rate in (("hidden_dropout_prob", settings.encoder_dropout), ("attention_probs_dropout_prob", 0.0)):
         if name in nested:
-            nested[name] = 0.0  # without it attention runs fused; the heads have their own
+            nested[name] = rate
     config = DetectConfig(
         encoder=nested,
         release=codeset.release,

@@ -15,7 +15,6 @@ from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.ranking import MOST, Ranker
 from training.settings import RankSettings
 
-_BATCH = 64
 _HOPELESS = -1e9
 
 
@@ -42,7 +41,9 @@ def fit_ranker(choices: Sequence[Choice], settings: RankSettings, seed: int) -> 
     scale[scale < 1e-3] = 1.0
     features, padding = _pad([np.clip((choice.features - mean) / scale, -MOST, MOST) for choice in usable])
     gold = torch.tensor([choice.codes.index(choice.gold) for choice in usable])
-    members = [_fit_member(features, padding, gold, settings, seed + i) for i in range(settings.members)]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    table = (features.to(device), padding.to(device), gold.to(device))
+    members = [_fit_member(*table, settings, seed + i) for i in range(settings.members)]
     return Ranker(_join(members), mean.astype(np.float32), scale.astype(np.float32), 1.0, _identity())
 
 
@@ -52,12 +53,12 @@ def _fit_member(
     torch.manual_seed(seed)
     network = nn.Sequential(
         nn.Linear(len(FEATURES), settings.width), nn.ReLU(), nn.Dropout(settings.dropout), nn.Linear(settings.width, 1)
-    )
+    ).to(features.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    n_steps = settings.epochs * (-(-len(gold) // _BATCH))
+    n_steps = settings.epochs * (-(-len(gold) // settings.mentions))
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, n_steps)
     for _ in range(settings.epochs):
-        for batch in torch.randperm(len(gold)).split(_BATCH):
+        for batch in torch.randperm(len(gold)).to(gold.device).split(settings.mentions):
             scores = network(features[batch]).squeeze(-1) + padding[batch]
             loss = functional.cross_entropy(scores, gold[batch])
             optimizer.zero_grad()
@@ -90,7 +91,7 @@ def _identity() -> Array:
 
 
 def _array(tensor: torch.Tensor) -> Array:
-    return np.ascontiguousarray(tensor.detach().numpy())
+    return np.ascontiguousarray(tensor.detach().cpu().numpy())
 
 
 def _pad(features: Sequence[Array]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,10 +17,11 @@ class DataSettings:
     """Where the files are; relative paths start at the folder of the YAML file.
 
     ``folder`` holds ``lexicons/``, ``reference/`` and the texts of ``standoff`` annotations; without it the code set's
-    own terms are used.
+    own terms are used. The notes of ``train`` are read ``repeat`` times an epoch, those of ``standoff`` once.
     """
 
     train: tuple[str, ...] = ()
+    repeat: int = 1
     standoff: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
     folder: str | None = None
@@ -40,10 +41,14 @@ class AdaptSettings:
 class JointSettings:
     """Training of all heads together.
 
-    The first ``held_out_epochs`` leave out a share of the training notes, on which the ranker is fitted: there the
-    network's answers are as good as on notes it has never seen. The other epochs read all. The encoder's lower layers
-    stay as they are until ``thaw_after`` epochs are over; then the learning rate starts anew for all layers.
+    The ranker is fitted on training notes that the network has not read: there its answers are as good as on notes it
+    will never see. With ``folds``, as many networks of their own each leave out a part of the notes, and the ranker
+    learns from all. Without, the first ``held_out_epochs`` of the one network leave out the share ``held_out``; the
+    others read all. The encoder's lower layers stay as they are until ``thaw_after`` epochs are over; then the
+    learning rate starts anew for all layers.
     """
+
+    folds: int = 0
 
     epochs: int = 9
     held_out_epochs: int = 5
@@ -75,10 +80,11 @@ class TaggerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RankSettings:
-    """Training of the ranker: how many networks are averaged, epochs over the held-out mentions, width of the layer."""
+    """Training of the ranker: networks averaged, epochs over held-out mentions, mentions a step, width of the layer."""
 
     members: int = 4
     epochs: int = 25
+    mentions: int = 64
     width: int = 48
     learning_rate: float = 5e-3
     weight_decay: float = 0.01
@@ -90,6 +96,7 @@ class NetworkSettings:
     """Sizes of the network; see ``DetectConfig``.
 
     ``most_terms`` limits the terms that a code has in the code head, ``layers`` those of the encoder (all when 0).
+    ``dropout`` is that of the heads, ``encoder_dropout`` that between the encoder's layers.
     """
 
     term_dim: int = 128
@@ -97,6 +104,7 @@ class NetworkSettings:
     window: int = 254
     margin: int = 32
     dropout: float = 0.1
+    encoder_dropout: float = 0.0
     most_terms: int = 6
     frozen_layers: int = 3
     layers: int = 0

@@ -4,9 +4,12 @@ The steps leave their results in the run's folder, and a run that was killed goe
 
 1. terms of all codes; the encoder learns which of them mean the same (``adapted.safetensors``);
 2. a vector for each term of the code head; phrases and counts from terms and training notes;
-3. all heads together; after the first epochs, mentions of the notes left out, with their candidate codes
-   (``choices.npz``);
+3. the word tagger (``tagger.safetensors``); all heads together, and what the network proposes for mentions of notes
+   that it has not read (``choices.npz``, or ``fold-0/choices.npz`` and so on);
 4. the ranker on those mentions; thresholds and calibration on the development notes; the checkpoint.
+
+Parts can be run by processes of their own before the run that needs their results: ``--part terms``, then, side by
+side, ``--part tagger``, ``--part fold-0`` and so on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import dataclasses
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,7 @@ from tqdm import tqdm
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.errors import ModelError
 from detect_icd10cm.model.checkpoint import Linker
-from detect_icd10cm.model.inputs import Array, Pieces
+from detect_icd10cm.model.inputs import Pieces
 from detect_icd10cm.model.lexicon import LexiconModel
 from detect_icd10cm.model.modeling import DetectModel
 from detect_icd10cm.model.tagger import Tagger
@@ -64,12 +68,14 @@ from training.terms import Term, stream_terms
 from training.write import write_checkpoint
 
 
-def train(settings: RunSettings, base: Path) -> Path:
+def train(settings: RunSettings, base: Path, part: str | None = None) -> Path:
     """Run a training and return the folder of its checkpoint.
 
     Args:
         settings: The run.
         base: The settings file, from whose folder relative paths start.
+        part: The one part to run, ``"terms"``, ``"tagger"`` or a fold such as ``"fold-0"``; the run's folder is
+            returned then.
 
     Raises:
         ModelError: If the encoder can't be used.
@@ -82,6 +88,7 @@ def train(settings: RunSettings, base: Path) -> Path:
     codeset = CodeSet.load(settings.release)
     folder = resolve(settings.data.folder, base) if settings.data.folder else None
     train_notes = _read(settings.data.train, base, codeset)
+    repeated = {one.note.note_id for one in train_notes}
     if settings.data.standoff:
         if folder is None:
             raise ModelError("data: found standoff without folder, expected the folder that holds the notes' texts")
@@ -92,13 +99,42 @@ def train(settings: RunSettings, base: Path) -> Path:
     terms = list(stream_terms(codeset, folder))
     run = _Run(settings, base, output, codeset, terms, folder)
     model, tokenizer = run.start_network()
+    if part == "terms":
+        return output
     gazetteer = build_gazetteer(codeset, terms, train_notes)
     linker = Linker(gazetteer, count_priors(codeset, train_notes), sided_siblings(codeset), untrained_ranker())
-    choices = run.train_network(model, tokenizer, linker, train_notes, dev_notes)
-    linker = dataclasses.replace(linker, ranker=fit_ranker(choices, settings.rank, settings.seed), tagger=run.tagger)
+    lessons = run.make_lessons(model, tokenizer, linker, train_notes, repeated)
+    tagger = run.train_tagger(model, lessons) if settings.tagger.epochs and part in (None, "tagger") else None
+    folds = [f"fold-{i}" for i in range(settings.joint.folds)]
+    choices = [c for i, fold in enumerate(folds) if part in (None, fold) for c in run.train_fold(model, lessons, i)]
+    if part:
+        return output
+    choices += run.train_network(model, lessons, dev_notes)
+    linker = dataclasses.replace(linker, ranker=fit_ranker(choices, settings.rank, settings.seed), tagger=tagger)
     checkpoint = run.finish(model, tokenizer, linker, dev_notes)
     _say(f"{checkpoint}: done in {(time.monotonic() - started) / 60:.1f} minutes")
     return checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """What the heads learn from: notes, their examples and how often an epoch reads each; terms with their weights."""
+
+    notes: Sequence[AnnotatedNote]
+    examples: Sequence[Example]
+    times: Sequence[int]
+    terms: Sequence[tuple[str, str]]
+    term_weights: Sequence[float]
+    maker: ExampleMaker
+    wrap: Callable[[DetectModel], TrainedModel]
+
+    def data(self, first: Iterable[int], rest: Iterable[int]) -> TrainingData:
+        """Return the examples of some notes for the first epochs, and of some for the others."""
+
+        def pool(places: Iterable[int]) -> list[Example]:
+            return [self.examples[i] for i in places for _ in range(self.times[i])]
+
+        return TrainingData(pool(first), pool(rest), self.terms, self.term_weights)
 
 
 class _Run:
@@ -120,7 +156,6 @@ class _Run:
         self._lexicon = LexiconModel(codeset)
         self._terms = terms
         self._folder = folder
-        self.tagger: Tagger | None = None
 
     def start_network(self) -> tuple[DetectModel, Tokenizer]:
         """Adapt the encoder to terms and return the untrained network around it, and its tokenizer."""
@@ -154,47 +189,80 @@ class _Run:
         model.config.name = settings.name
         return model, tokenizer.backend_tokenizer
 
-    def train_network(
+    def make_lessons(
         self, model: DetectModel, tokenizer: Tokenizer, linker: Linker, train_notes: Sequence[AnnotatedNote],
-        dev_notes: Sequence[AnnotatedNote],
-    ) -> list[Choice]:  # fmt: skip
-        """Train all heads and return the held-out mentions with their candidates."""
-        settings = self._settings
+        repeated: Collection[str],
+    ) -> _Lessons:  # fmt: skip
+        """Return what the heads learn from, the notes in an order of chance."""
         maker = ExampleMaker(self._lexicon, linker.gazetteer, Pieces(tokenizer, model.config.newline_id), model.config)
         notes = list(train_notes)
-        random.Random(settings.seed).shuffle(notes)  # noqa: S311 - no secret
-        n_held = round(settings.joint.held_out * len(notes))
-        held, kept = notes[:n_held], notes[n_held:]
-        kept_examples = [maker.from_note(note, own=True) for note in kept]
-        held_examples = [maker.from_note(note, own=True) for note in held]
-        pairs, weights = weigh_terms(self._terms, self._codeset)
-        data = TrainingData(kept_examples, kept_examples + held_examples, pairs, weights)
+        random.Random(self._settings.seed).shuffle(notes)  # noqa: S311 - no secret
+        terms, weights = weigh_terms(self._terms, self._codeset)
+
+        def wrap(trained: DetectModel) -> TrainedModel:
+            return wrap_network(copy.deepcopy(trained), self._lexicon, linker, tokenizer, self._settings.name)
+
+        return _Lessons(
+            notes=notes,
+            examples=[maker.from_note(note, own=True) for note in notes],
+            times=[self._settings.data.repeat if one.note.note_id in repeated else 1 for one in notes],
+            terms=terms,
+            term_weights=weights,
+            maker=maker,
+            wrap=wrap,
+        )
+
+    def train_tagger(self, model: DetectModel, lessons: _Lessons) -> Tagger:
+        """Train the word tagger and return it."""
+        path = self._output / "tagger.safetensors"
+        if path.exists():
+            return Tagger.from_arrays(load_arrays(path))
+        embeddings, pairs = embeddings_of(model), zip(lessons.notes, lessons.examples, strict=True)
+        tagged = [tag_note(Document(note.note.text), example, embeddings) for note, example in pairs]
+        settings, seed = self._settings.tagger, self._settings.seed
+        tagger = train_tagger(tagged, settings, seed, lambda n, loss: _say(f"tagger, epoch {n}: {loss:.3f}"))
+        save_arrays(tagger.to_arrays(), path)
+        return tagger
+
+    def train_fold(self, model: DetectModel, lessons: _Lessons, fold: int) -> list[Choice]:
+        """Train a copy of the network without a part of the notes and return that part's mentions with candidates."""
+        settings = self._settings
+        output = self._output / f"fold-{fold}"
+        path = output / "choices.npz"
+        if not path.exists():
+            trained = copy.deepcopy(model)
+            held = range(fold, len(lessons.notes), settings.joint.folds)
+            read = sorted(set(range(len(lessons.notes))) - set(held))
+            joint = dataclasses.replace(settings.joint, held_out_epochs=0)
+            train_joint(
+                trained, lessons.data(read, read), lessons.maker, joint, output, settings.seed, lambda _: {},
+                report=lambda line: _say(f"fold {fold}: {line}"),
+            )  # fmt: skip
+            save_choices(
+                path,
+                held_choices(lessons.wrap(trained), [lessons.notes[i] for i in held for _ in range(lessons.times[i])]),
+            )
+        return load_choices(path)
+
+    def train_network(
+        self, model: DetectModel, lessons: _Lessons, dev_notes: Sequence[AnnotatedNote]
+    ) -> list[Choice]:  # fmt: skip
+        """Train all heads; return the mentions of notes that the first epochs left out, with their candidates."""
+        joint = self._settings.joint
+        joint = dataclasses.replace(joint, held_out_epochs=0) if joint.folds else joint
+        n_held = round(joint.held_out * len(lessons.notes))
         path = self._output / "choices.npz"
 
         def note_choices(trained: DetectModel) -> None:
-            save_choices(path, held_choices(wrap_copy(trained), held))
-
-        def wrap_copy(trained: DetectModel) -> TrainedModel:
-            return wrap_network(copy.deepcopy(trained), self._lexicon, linker, tokenizer, settings.name)
+            save_choices(path, held_choices(lessons.wrap(trained), lessons.notes[:n_held]))
 
         def evaluate(trained: DetectModel) -> dict[str, float]:
-            return measure(wrap_copy(trained), dev_notes)
+            return measure(lessons.wrap(trained), dev_notes)
 
-        if settings.tagger.epochs:
-            self._train_tagger(notes, held_examples + kept_examples, embeddings_of(model))
-        train_joint(model, data, maker, settings.joint, self._output, settings.seed, evaluate, note_choices, _say)
-        return load_choices(path) if path.exists() else []
-
-    def _train_tagger(self, notes: Sequence[AnnotatedNote], examples: Sequence[Example], embeddings: Array) -> None:
-        path = self._output / "tagger.safetensors"
-        if path.exists():
-            self.tagger = Tagger.from_arrays(load_arrays(path))
-            return
-        pairs = zip(notes, examples, strict=True)
-        tagged = [tag_note(Document(note.note.text), example, embeddings) for note, example in pairs]
-        settings, seed = self._settings.tagger, self._settings.seed
-        self.tagger = train_tagger(tagged, settings, seed, lambda n, loss: _say(f"tagger, epoch {n}: {loss:.3f}"))
-        save_arrays(self.tagger.to_arrays(), path)
+        every = range(len(lessons.notes))
+        data = lessons.data(every[n_held:], every)
+        train_joint(model, data, lessons.maker, joint, self._output, self._settings.seed, evaluate, note_choices, _say)
+        return load_choices(path) if joint.held_out_epochs and path.exists() else []
 
     def finish(
         self, model: DetectModel, tokenizer: Tokenizer, linker: Linker, dev_notes: Sequence[AnnotatedNote]
@@ -232,9 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="settings of the run, such as configs/base.yaml")
     parser.add_argument("--output", help="folder of the run, instead of the file's")
+    parser.add_argument("--part", help="run one part and no more: terms, tagger, or a fold such as fold-0")
     options = parser.parse_args(arguments)
     overrides = {"output": str(Path(options.output).resolve())} if options.output else None
-    return train(read_settings(options.config, overrides), options.config)
+    settings = read_settings(options.config, overrides)
+    parts = ["terms", "tagger", *(f"fold-{i}" for i in range(settings.joint.folds))]
+    if options.part not in (None, *parts):
+        parser.error(f"--part: found {options.part}, expected one of {', '.join(parts)}")
+    return train(settings, options.config, options.part)
 
 
 if __name__ == "__main__":
