@@ -17,6 +17,7 @@ from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.gazetteer import CURRENT, Gazetteer, phrase_key
 from detect_icd10cm.model.inputs import Framing
 from detect_icd10cm.model.load import load_model
+from detect_icd10cm.model.ranking import Candidates, describe_company
 from detect_icd10cm.model.tagger import average_pieces, even_lengths
 from detect_icd10cm.model.trained import LinkedSpan
 from detect_icd10cm.model.words import N_BUCKETS, N_FEATURES, word_features
@@ -28,7 +29,7 @@ from training.calibrate import calibrate_ranker, choose_assertion_weights, expec
 from training.examples import own_counts
 from training.measure import load_choices, save_choices
 from training.overlap import refuse_overlap
-from training.rank import Choice, fit_ranker
+from training.rank import Choice, fit_ranker, join_choices
 from training.settings import RankSettings, TaggerSettings, read_settings
 from training.tagger import TaggedNote, TaggerNetwork, train_tagger
 from training.terms import Term
@@ -38,11 +39,11 @@ def make_choices(n: int, seed: int = 0) -> list[Choice]:
     """Return choices in which the third feature tells the right code, most of the time."""
     rng = np.random.default_rng(seed)
     choices = []
-    for _ in range(n):
+    for i in range(n):
         features = np.zeros((4, len(FEATURES)), np.float32)
         features[:, :4] = rng.normal(size=(4, 4))
         best = int(features[:, 2].argmax()) if rng.random() < 0.8 else int(rng.integers(4))
-        choices.append(Choice(features, list("abcd"), "abcd"[best]))
+        choices.append(Choice(features, list("abcd"), "abcd"[best], i // 5))
     return choices
 
 
@@ -51,8 +52,8 @@ def test_ranker_learns_and_is_calibrated() -> None:
     ranker = calibrate_ranker(ranker, make_choices(600, seed=1))
     fresh = make_choices(600, seed=2)
     scores, right = [], []
-    for choice in fresh:
-        logits = ranker.score(choice.features)
+    for choice in fresh:  # each in a note of its own
+        logits = ranker.score(join_choices([choice]))
         probabilities = ranker.probabilities(logits)
         assert probabilities.sum() <= 1 + 1e-5
         assert probabilities[logits.argmax()] == probabilities.max()
@@ -60,6 +61,48 @@ def test_ranker_learns_and_is_calibrated() -> None:
         right.append(float(choice.codes[int(logits.argmax())] == choice.gold))
     assert np.mean(right) > 0.75
     assert expected_calibration_error(np.array(scores), np.array(right)) < 0.07
+
+
+def make_note_choices(n_notes: int, seed: int) -> list[Choice]:
+    """Return choices in which one mention of each note tells its code, and nothing but that tells the other's."""
+    rng = np.random.default_rng(seed)
+    codes = ["A00.0", "B00.0", "C00.0"]
+    choices = []
+    for note in range(n_notes):
+        right = int(rng.integers(3))
+        telling = np.zeros((3, len(FEATURES)), np.float32)
+        telling[right, 2] = 1.0
+        choices.append(Choice(telling, codes, codes[right], note))
+        choices.append(Choice(np.zeros((3, len(FEATURES)), np.float32), codes, codes[right], note))
+    return choices
+
+
+def test_ranker_reads_what_other_mentions_of_the_note_mean() -> None:
+    ranker = fit_ranker(make_note_choices(200, seed=0), RankSettings(epochs=20, width=8), seed=0)
+    fresh = make_note_choices(50, seed=1)
+    candidates = join_choices(fresh)
+    found = [int(scores.argmax()) for scores in candidates.split(ranker.score(candidates))]
+    right = [choice.codes.index(choice.gold) for choice in fresh]
+    assert np.mean([f == r for f, r in zip(found, right, strict=True)]) > 0.97
+    alone = [int(ranker.score(join_choices([choice])).argmax()) for choice in fresh[1::2]]
+    assert np.mean([f == r for f, r in zip(alone, right[1::2], strict=True)]) < 0.6, "alone it can only guess"
+
+
+def test_company_is_that_of_a_loop() -> None:
+    rng = np.random.default_rng(0)
+    codes = ["M54.50", "M54.2", "G35", "M54.59", "S06.317A", "S06.31AA", "G35"]
+    sizes, notes = np.array([2, 0, 3, 2]), np.array([0, 0, 0, 1])
+    scores = rng.normal(size=7)
+    company = describe_company(Candidates(np.zeros((7, 1)), codes, sizes, notes), scores)
+    mention_of = [0, 0, 2, 2, 2, 3, 3]
+    raised = np.exp(scores)
+    shares = [raised[i] / sum(raised[j] for j in range(7) if mention_of[j] == mention_of[i]) for i in range(7)]
+    note_of = notes[mention_of]
+    for i in range(7):
+        others = [j for j in range(7) if mention_of[j] != mention_of[i] and note_of[j] == note_of[i]]
+        for column, letters in ((1, 8), (2, 5), (3, 3)):
+            elsewhere = sum(shares[j] for j in others if codes[j][:letters] == codes[i][:letters])
+            assert company[i, column] == pytest.approx(np.log1p(elsewhere), abs=1e-5)
 
 
 def test_assertion_weights_make_up_for_what_is_rare() -> None:
@@ -72,11 +115,15 @@ def test_assertion_weights_make_up_for_what_is_rare() -> None:
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     wrong = (gold + 1) % len(ASSERTIONS)
     nothing = np.zeros((0, len(FEATURES)))
-    pairs = [
-        (Mention(0, 1, "x", "diagnosis", ASSERTIONS[g], ""), LinkedSpan((0, 1), int(rule), p, np.zeros(4), [], nothing))
+    linked = [
+        (
+            Mention(0, 1, "x", "diagnosis", ASSERTIONS[g], ""),
+            LinkedSpan((0, 1), int(rule), p, np.zeros(4), [], nothing),
+            0,
+        )
         for g, rule, p in zip(gold, wrong, probabilities, strict=True)
     ]
-    chosen = choose_assertion_weights(pairs, Framing(254, 24, 1, 2, 0))
+    chosen = choose_assertion_weights(linked, Framing(254, 24, 1, 2, 0))
     assert chosen["rule_weight"] == 0
     biases = np.array(chosen["assertion_biases"])
     assert biases[0] == biases.min()
@@ -90,11 +137,11 @@ def test_calibration_error_of_known_scores() -> None:
 
 
 def test_choices_come_back_from_their_file(tmp_path: Path) -> None:
-    choices = [*make_choices(3), Choice(np.zeros((0, len(FEATURES)), np.float32), [], "z")]
+    choices = [*make_choices(3), Choice(np.zeros((0, len(FEATURES)), np.float32), [], "z", 7)]
     save_choices(tmp_path / "choices.npz", choices)
     for before, after in zip(choices, load_choices(tmp_path / "choices.npz"), strict=True):
         assert np.array_equal(before.features, after.features)
-        assert (before.codes, before.gold) == (after.codes, after.gold)
+        assert before[1:] == after[1:]
 
 
 def test_tagger_learns_and_freezes_to_the_same_scores() -> None:

@@ -25,7 +25,7 @@ from detect_icd10cm.model.ranking import Ranker
 from detect_icd10cm.model.trained import LinkedSpan, TrainedModel, mix_scores
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import ASSERTIONS, AnnotatedNote, Mention
-from training.rank import Choice
+from training.rank import Choice, join_choices
 
 
 class Thresholds(NamedTuple):
@@ -59,7 +59,8 @@ def calibrate_ranker(ranker: Ranker, choices: Sequence[Choice]) -> Ranker:
     The temperature minimises the log loss; then the first code's probability goes through a monotone table (isotonic
     regression over bins of like size).
     """
-    scored = [(ranker.score(choice.features), choice) for choice in choices if choice.codes]
+    candidates = join_choices(choices)
+    scored = [pair for pair in zip(candidates.split(ranker.score(candidates)), choices, strict=True) if pair[1].codes]
     temperature = min(_TEMPERATURES, key=lambda t: _log_loss(scored, float(t)))
     cooled = dataclasses.replace(ranker, temperature=float(temperature), steps=_IDENTITY)
     first, right = _first_codes(cooled, scored)
@@ -148,21 +149,25 @@ def _monotone_table(first: Array, right: Array) -> Array:
     return np.array(points, np.float32).T.copy()
 
 
-def link_gold(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> list[tuple[Mention, LinkedSpan]]:
-    """Return the gold mentions of notes with what the model says of their spans."""
+def link_gold(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> list[tuple[Mention, LinkedSpan, int]]:
+    """Return the gold mentions of notes with what the model says of their spans, and the places of their notes."""
     documents = [Document(note.note.text) for note in notes]
     spans = [[d.token_span(m.start, m.end) for m in note.mentions] for d, note in zip(documents, notes, strict=True)]
     linked = model.link_batch(documents, spans)
-    return [pair for note, own in zip(notes, linked, strict=True) for pair in zip(note.mentions, own, strict=True)]
+    return [
+        (mention, span, i)
+        for i, (note, own) in enumerate(zip(notes, linked, strict=True))
+        for mention, span in zip(note.mentions, own, strict=True)
+    ]
 
 
-def choices_of(pairs: Sequence[tuple[Mention, LinkedSpan]]) -> list[Choice]:
+def choices_of(linked: Sequence[tuple[Mention, LinkedSpan, int]]) -> list[Choice]:
     """Return mentions as choices between their candidate codes."""
-    return [Choice(span.features, span.codes, mention.code) for mention, span in pairs]
+    return [Choice(span.features, span.codes, mention.code, note) for mention, span, note in linked]
 
 
 def choose_assertion_weights(
-    pairs: Sequence[tuple[Mention, LinkedSpan]], framing: Framing
+    linked: Sequence[tuple[Mention, LinkedSpan, int]], framing: Framing
 ) -> dict[str, float | list[float]]:
     """Return the rule weight and the assertion biases with the best sum of accuracy and macro F1.
 
@@ -170,14 +175,14 @@ def choose_assertion_weights(
     their logits (logit adjustment, Menon et al. 2021).
 
     Args:
-        pairs: Gold mentions with what the model says of them, from ``link_gold``.
+        linked: Gold mentions with what the model says of them, from ``link_gold``.
         framing: The weights at which it said so.
     """
-    logits = np.log(np.maximum(np.array([span.assertions for _, span in pairs]), 1e-9))
-    rules = np.eye(len(ASSERTIONS))[[span.rule for _, span in pairs]]
+    logits = np.log(np.maximum(np.array([span.assertions for _, span, _ in linked]), 1e-9))
+    rules = np.eye(len(ASSERTIONS))[[span.rule for _, span, _ in linked]]
     logits -= framing.rule_weight * rules
     logits -= framing.assertion_biases or np.zeros(len(ASSERTIONS))
-    gold = np.array([ASSERTIONS.index(mention.assertion) for mention, _ in pairs])
+    gold = np.array([ASSERTIONS.index(mention.assertion) for mention, *_ in linked])
     counts = np.bincount(gold, minlength=len(ASSERTIONS)) + 0.5
     rarity = -np.log(counts / counts.sum())
 

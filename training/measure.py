@@ -107,9 +107,9 @@ def held_choices(model: TrainedModel, notes: Sequence[AnnotatedNote]) -> list[Ch
         documents = [Document(note.note.text) for note in part]
         spans = [token_spans(document, note) for document, note in zip(documents, part, strict=True)]
         shares = [_own_share(model, *item) for item in zip(documents, part, spans, strict=True)]
-        for note, linked in zip(part, model.link_batch(documents, spans, shares), strict=True):
-            pairs = zip(note.mentions, linked, strict=True)
-            choices += [Choice(span.features, span.codes, mention.code) for mention, span in pairs]
+        for i, linked in enumerate(model.link_batch(documents, spans, shares), at):
+            pairs = zip(notes[i].mentions, linked, strict=True)
+            choices += [Choice(span.features, span.codes, mention.code, i) for mention, span in pairs]
     return choices
 
 
@@ -122,6 +122,7 @@ def save_choices(path: Path, choices: Sequence[Choice]) -> None:
         sizes=sizes,
         codes=np.array([code for choice in choices for code in choice.codes]),
         gold=np.array([choice.gold for choice in choices]),
+        notes=np.array([choice.note for choice in choices]),
     )
 
 
@@ -130,8 +131,8 @@ def load_choices(path: Path) -> list[Choice]:
     with np.load(path) as stored:
         ends = np.cumsum(stored["sizes"])[:-1]
         features, codes = np.split(stored["features"], ends), np.split(stored["codes"], ends)
-        gold = stored["gold"].tolist()
-    return [Choice(f, c.tolist(), g) for f, c, g in zip(features, codes, gold, strict=True)]
+        gold, notes = stored["gold"].tolist(), stored["notes"].tolist()
+    return [Choice(f, c.tolist(), g, n) for f, c, g, n in zip(features, codes, gold, notes, strict=True)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

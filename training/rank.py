@@ -1,4 +1,4 @@
-"""Fitting the ranker: held-out mentions with their candidates in, a small network out."""
+"""Fitting the ranker: held-out mentions with their candidates in, two small networks out."""
 
 from __future__ import annotations
 
@@ -7,68 +7,134 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional
+from torch import Tensor, nn
 
 from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.inputs import Array
-from detect_icd10cm.model.ranking import MOST, Ranker
+from detect_icd10cm.model.ranking import MOST, Candidates, Layers, Ranker, describe_company
 from training.settings import RankSettings
 
-_HOPELESS = -1e9
+_N_PARTS = 4  # of the notes; what a draft says of one part, others have taught it
 
 
 class Choice(NamedTuple):
-    """A mention's candidates: their features (candidates, features), their codes and the right one."""
+    """A mention's candidates: their features (candidates, features), their codes, the right one, the mention's note."""
 
     features: Array
     codes: list[str]
     gold: str
+    note: int
+
+
+def join_choices(choices: Sequence[Choice]) -> Candidates:
+    """Return the candidates of several mentions in one table."""
+    return Candidates(
+        np.concatenate([np.zeros((0, len(FEATURES)), np.float32), *(choice.features for choice in choices)]),
+        [code for choice in choices for code in choice.codes],
+        np.array([len(choice.codes) for choice in choices], np.int64),
+        np.array([choice.note for choice in choices], np.int64),
+    )
 
 
 def fit_ranker(choices: Sequence[Choice], settings: RankSettings, seed: int) -> Ranker:
     """Return a ranker that gives the right code the highest score; mentions without it among theirs teach nothing.
 
-    It is the mean of several, trained from other seeds.
+    It is the mean of several, trained from other seeds. The draft of the ranking that they read is made, while
+    training, by networks that have not seen the note; the one that is kept has seen all.
 
     Its probabilities are not calibrated yet.
     """
-    usable = [choice for choice in choices if choice.gold in choice.codes]
-    if not usable:
+    if not any(choice.gold in choice.codes for choice in choices):
         return untrained_ranker()
-    rows = np.concatenate([choice.features for choice in usable])
-    mean, scale = rows.mean(0), rows.std(0)
-    scale[scale < 1e-3] = 1.0
-    features, padding = _pad([np.clip((choice.features - mean) / scale, -MOST, MOST) for choice in usable])
-    gold = torch.tensor([choice.codes.index(choice.gold) for choice in usable])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    table = (features.to(device), padding.to(device), gold.to(device))
-    members = [_fit_member(*table, settings, seed + i) for i in range(settings.members)]
-    return Ranker(_join(members), mean.astype(np.float32), scale.astype(np.float32), 1.0, _identity())
+    table = _Table(choices)
+    mean, scale = _spread(table.features)
+    table.features = np.clip((table.features - mean) / scale, -MOST, MOST)
+    draft = _freeze([_fit_member(table, table.usable, settings, seed)])
+    company = describe_company(table.candidates, _draft_unseen(table, settings, seed))
+    company_mean, company_scale = _spread(company)
+    company = np.clip((company - company_mean) / company_scale, -MOST, MOST)
+    table.features = np.concatenate([table.features, company], 1)
+    layers = _freeze([_fit_member(table, table.usable, settings, seed + i) for i in range(settings.members)])
+    mean, scale = np.concatenate([mean, company_mean]), np.concatenate([scale, company_scale])
+    return Ranker(layers, draft, mean.astype(np.float32), scale.astype(np.float32), 1.0, _identity())
 
 
-def _fit_member(
-    features: torch.Tensor, padding: torch.Tensor, gold: torch.Tensor, settings: RankSettings, seed: int
-) -> nn.Sequential:
+class _Table:
+    """Choices as one table of candidates.
+
+    Attributes:
+        candidates: The candidates as they stand.
+        features: What a network reads of each row; replaced as more is known.
+        usable: The mentions with the right code among their candidates.
+        ends: One past the last row of each mention.
+        gold: Place of the right code among a mention's candidates.
+    """
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.candidates = join_choices(choices)
+        self.features = self.candidates.features
+        self.ends = np.cumsum(self.candidates.sizes)
+        self.gold = np.array([c.codes.index(c.gold) if c.gold in c.codes else -1 for c in choices])
+        self.usable = np.flatnonzero(self.gold >= 0)
+
+    def rows(self, mentions: Array) -> tuple[Array, Array, Array]:
+        """Return the rows of some mentions, the place of the mention of each, and which rows are right."""
+        sizes = self.candidates.sizes[mentions]
+        starts = np.cumsum(sizes) - sizes
+        owners = np.repeat(np.arange(len(mentions)), sizes)
+        rows = np.arange(len(owners)) + (self.ends[mentions] - sizes - starts)[owners]
+        return rows, owners, starts + self.gold[mentions]
+
+
+def _draft_unseen(table: _Table, settings: RankSettings, seed: int) -> Array:
+    """Return a score for each row, given by a network trained on other notes."""
+    scores = np.zeros(len(table.features), np.float32)
+    order = np.unique(table.candidates.notes, return_inverse=True)[1]
+    parts = order % min(_N_PARTS, int(order.max()) + 1)
+    for part in range(int(parts.max()) + 1):
+        others = table.usable[parts[table.usable] != part]
+        if len(others):
+            network = _fit_member(table, others, settings, seed)
+            rows = np.repeat(parts, table.candidates.sizes) == part
+            with torch.no_grad():
+                read = torch.from_numpy(table.features[rows]).to(network[0].weight.device)  # type: ignore[arg-type]
+                scores[rows] = network(read)[:, 0].cpu().numpy()
+    return scores
+
+
+def _fit_member(table: _Table, mentions: Array, settings: RankSettings, seed: int) -> nn.Sequential:
     torch.manual_seed(seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    features = torch.from_numpy(table.features).to(device)
     network = nn.Sequential(
-        nn.Linear(len(FEATURES), settings.width), nn.ReLU(), nn.Dropout(settings.dropout), nn.Linear(settings.width, 1)
-    ).to(features.device)
+        nn.Linear(features.shape[1], settings.width),
+        nn.ReLU(),
+        nn.Dropout(settings.dropout),
+        nn.Linear(settings.width, 1),
+    ).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    n_steps = settings.epochs * (-(-len(gold) // settings.mentions))
+    n_steps = settings.epochs * (-(-len(mentions) // settings.mentions))
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, n_steps)
     for _ in range(settings.epochs):
-        for batch in torch.randperm(len(gold)).to(gold.device).split(settings.mentions):
-            scores = network(features[batch]).squeeze(-1) + padding[batch]
-            loss = functional.cross_entropy(scores, gold[batch])
+        for batch in torch.randperm(len(mentions)).split(settings.mentions):
+            rows, owners, right = (torch.from_numpy(a).to(device) for a in table.rows(mentions[batch.numpy()]))
+            scores = network(features[rows])[:, 0]
+            loss = (_log_sums(scores, owners, len(batch)) - scores[right]).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             scheduler.step()
-    return network
+    return network.eval()
 
 
-def _join(members: Sequence[nn.Sequential]) -> tuple[tuple[Array, Array], ...]:
+def _log_sums(scores: Tensor, owners: Tensor, n_owners: int) -> Tensor:
+    """Return the logarithm of the sum of the raised scores of each mention."""
+    highest = scores.detach().max()
+    raised = (scores - highest).exp()
+    return torch.zeros(n_owners, device=scores.device).index_add(0, owners, raised).log() + highest
+
+
+def _freeze(members: Sequence[nn.Sequential]) -> Layers:
     """Return one wider network that gives the mean of several."""
     inner = [(_array(member[0].weight.T), _array(member[0].bias)) for member in members]  # type: ignore[union-attr]
     outer = [(_array(member[3].weight.T), _array(member[3].bias)) for member in members]  # type: ignore[union-attr]
@@ -83,22 +149,19 @@ def untrained_ranker() -> Ranker:
     """Return a ranker that scores all alike."""
     n = len(FEATURES)
     layers = ((np.zeros((n, 1), np.float32), np.zeros(1, np.float32)),)
-    return Ranker(layers, np.zeros(n, np.float32), np.ones(n, np.float32), 1.0, _identity())
+    return Ranker(layers, (), np.zeros(n, np.float32), np.ones(n, np.float32), 1.0, _identity())
+
+
+def _spread(features: Array) -> tuple[Array, Array]:
+    """Return mean and deviation of each feature; a deviation near zero stands as one."""
+    mean, scale = features.mean(0), features.std(0)
+    scale[scale < 1e-3] = 1.0
+    return mean, scale
 
 
 def _identity() -> Array:
     return np.array([[0.0, 1.0], [0.0, 1.0]], np.float32)
 
 
-def _array(tensor: torch.Tensor) -> Array:
+def _array(tensor: Tensor) -> Array:
     return np.ascontiguousarray(tensor.detach().cpu().numpy())
-
-
-def _pad(features: Sequence[Array]) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(len(rows) for rows in features)
-    padded = torch.zeros(len(features), longest, features[0].shape[1])
-    padding = torch.full((len(features), longest), _HOPELESS)
-    for i, rows in enumerate(features):
-        padded[i, : len(rows)] = torch.from_numpy(rows)
-        padding[i, : len(rows)] = 0.0
-    return padded, padding

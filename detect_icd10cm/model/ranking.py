@@ -1,44 +1,75 @@
-"""Which of a mention's candidate codes is right: the ranker's network and its calibrated probabilities."""
+"""Which of a mention's candidate codes is right: the ranker's networks and its calibrated probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from detect_icd10cm.model.inputs import Array
 
 MOST = 8.0  # deviations from the mean; a feature further out says no more
+# What the note's other mentions seem to mean, by a draft of the ranking.
+COMPANY = ("log draft share", "log code elsewhere", "log subcategory elsewhere", "log category elsewhere")
+# A code's letters as bytes, the last of which don't count: in the whole code, its first five letters, its category.
+_DROPPED_BYTES = (0, 3, 5)
+_CODE_BYTES = 8
+_LEAST_SHARE = 1e-4
+Layers = tuple[tuple[Array, Array], ...]
+
+
+class Candidates(NamedTuple):
+    """The candidate codes of some notes' mentions, a row each, those of one mention together.
+
+    Attributes:
+        features: Shape (rows, ``FEATURES``).
+        codes: Code of each row.
+        sizes: Rows of each mention.
+        notes: Note of each mention, as any whole number.
+    """
+
+    features: Array
+    codes: Sequence[str]
+    sizes: Array
+    notes: Array
+
+    def split(self, scores: Array) -> list[Array]:
+        """Return the rows of each mention."""
+        return np.split(scores, np.cumsum(self.sizes)[:-1]) if len(self.sizes) else []
 
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
     """A small network that scores candidates; its probabilities are calibrated by a monotone table.
 
+    A smaller one drafts: it scores the candidates of each mention alone. What it says of the note's other mentions is
+    part of what the network reads.
+
     Attributes:
         layers: Weights and biases, inner layers followed by a rectifier.
-        mean: Mean of each feature while training, ``scale`` its deviation.
+        draft: Those of the network that drafts; without any, mentions are scored alone.
+        mean: Mean of each feature while training, ``scale`` its deviation; those of ``COMPANY`` come last.
         temperature: Divides the scores before they are made probabilities.
         steps: Probability of the first code (first row) against the share that was right (second row).
     """
 
-    layers: tuple[tuple[Array, Array], ...]
+    layers: Layers
+    draft: Layers
     mean: Array
     scale: Array
     temperature: float
     steps: Array
 
-    def score(self, features: Array) -> Array:
-        """Return a score for each row of features."""
-        x = np.clip((features - self.mean) / self.scale, -MOST, MOST)
-        for i, (weight, bias) in enumerate(self.layers):
-            x = x @ weight + bias
-            if i + 1 < len(self.layers):
-                x = np.maximum(x, 0.0)
-        scores: Array = x[:, 0]
-        return scores
+    def score(self, candidates: Candidates) -> Array:
+        """Return a score for each row of candidates."""
+        n_alone = candidates.features.shape[1]
+        x = _normalize(candidates.features, self.mean[:n_alone], self.scale[:n_alone])
+        if self.draft:
+            company = describe_company(candidates, _run(self.draft, x))
+            x = np.concatenate([x, _normalize(company, self.mean[n_alone:], self.scale[n_alone:])], 1)
+        return _run(self.layers, x)
 
     def probabilities(self, scores: Array) -> Array:
         """Return calibrated probabilities of one mention's candidates, in their order."""
@@ -57,13 +88,74 @@ class Ranker:
             "mean": self.mean, "scale": self.scale, "steps": self.steps,
             "temperature": np.array([self.temperature], np.float32),
         }  # fmt: skip
-        for i, (weight, bias) in enumerate(self.layers):
-            arrays[f"weight{i}"], arrays[f"bias{i}"] = weight, bias
+        for prefix, layers in (("", self.layers), ("draft.", self.draft)):
+            for i, (weight, bias) in enumerate(layers):
+                arrays[f"{prefix}weight{i}"], arrays[f"{prefix}bias{i}"] = weight, bias
         return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Ranker:
         """Rebuild a ranker from ``to_arrays``'s form."""
-        n_layers = sum(name.startswith("weight") for name in arrays)
-        layers = tuple((arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(n_layers))
-        return cls(layers, arrays["mean"], arrays["scale"], float(arrays["temperature"][0]), arrays["steps"])
+        layers, draft = (
+            tuple((arrays[f"{prefix}weight{i}"], arrays[f"{prefix}bias{i}"]) for i in range(n))
+            for prefix in ("", "draft.")
+            for n in [sum(name.startswith(f"{prefix}weight") for name in arrays)]
+        )
+        return cls(layers, draft, arrays["mean"], arrays["scale"], float(arrays["temperature"][0]), arrays["steps"])
+
+
+def describe_company(candidates: Candidates, scores: Array) -> Array:
+    """Return for each row its own share in a draft, and how much of it the note's other mentions give to its code.
+
+    Shares of other mentions are summed for the code, for its first five letters and for its category.
+
+    Args:
+        candidates: The candidates of whole notes.
+        scores: The draft's score of each row.
+
+    Returns:
+        Logarithms, shape (rows, ``COMPANY``).
+    """
+    owners = np.repeat(np.arange(len(candidates.sizes)), candidates.sizes)
+    shares = _softmax(scores, owners, len(candidates.sizes))
+    parts = [np.log(shares + _LEAST_SHARE)]
+    letters = np.array(candidates.codes, f"S{_CODE_BYTES}").view(">u8").astype(np.uint64)
+    notes = candidates.notes[owners]
+    for dropped in _DROPPED_BYTES:
+        kinds = np.unique(letters >> np.uint64(8 * dropped), return_inverse=True)[1]
+        elsewhere = _sum_by(notes, kinds, shares) - _sum_by(owners, kinds, shares)
+        parts.append(np.log1p(np.maximum(elsewhere, 0.0)))
+    company: Array = np.stack(parts, 1).astype(np.float32)
+    return company
+
+
+def _softmax(scores: Array, owners: Array, n_owners: int) -> Array:
+    """Return each row's share of its mention."""
+    highest = np.full(n_owners, -np.inf)
+    np.maximum.at(highest, owners, scores)
+    raised = np.exp(scores - highest[owners])
+    shares: Array = raised / np.bincount(owners, raised, n_owners)[owners]
+    return shares
+
+
+def _sum_by(groups: Array, kinds: Array, values: Array) -> Array:
+    """Return for each row the sum over all rows of its group and kind."""
+    if not len(values):
+        return values
+    cells = np.unique(groups * (int(kinds.max()) + 1) + kinds, return_inverse=True)[1]
+    sums: Array = np.bincount(cells, values)[cells]
+    return sums
+
+
+def _normalize(features: Array, mean: Array, scale: Array) -> Array:
+    normal: Array = np.clip((features - mean) / scale, -MOST, MOST)
+    return normal
+
+
+def _run(layers: Layers, x: Array) -> Array:
+    for i, (weight, bias) in enumerate(layers):
+        x = x @ weight + bias
+        if i + 1 < len(layers):
+            x = np.maximum(x, 0.0)
+    scores: Array = x[:, 0]
+    return scores

@@ -19,6 +19,7 @@ from detect_icd10cm.model.features import FeatureMaker
 from detect_icd10cm.model.gazetteer import Gazetteer, Phrase, guess_code, word_id
 from detect_icd10cm.model.inputs import Array, EncodedNote, Framing, Pieces, encode_note, make_windows, section_id
 from detect_icd10cm.model.lexicon import LexiconModel
+from detect_icd10cm.model.ranking import Candidates
 from detect_icd10cm.model.runtime import ReadNote, Runtime, pool_spans, read_notes
 from detect_icd10cm.model.tagger import Tagger, average_pieces
 from detect_icd10cm.model.tags import mark_terms
@@ -142,18 +143,24 @@ class TrainedModel:
     def detect_batch(self, documents: Sequence[Document]) -> list[tuple[Mention, ...]]:
         """Return the mentions of several notes; each note's are those that ``detect`` gives."""
         linked = self.link_batch(documents)
-        scores = iter(self._rank([span for spans in linked for span in spans]))
+        scores = iter(self._rank(linked))
         return [
             tuple(self._mention(document, span, next(scores)) for span in spans)
             for document, spans in zip(documents, linked, strict=True)
         ]
 
-    def _rank(self, spans: Sequence[LinkedSpan]) -> list[Array]:
-        """Return the scores of each span's candidates; the ranker runs once for all."""
+    def _rank(self, linked: Sequence[Sequence[LinkedSpan]]) -> list[Array]:
+        """Return the scores of the candidates of all notes' spans; the ranker runs once for all."""
+        spans = [span for own in linked for span in own]
         if not spans:
             return []
-        scores = self._parts.linker.ranker.score(np.concatenate([span.features for span in spans]))
-        return np.split(scores, np.cumsum([len(span.codes) for span in spans])[:-1])
+        candidates = Candidates(
+            np.concatenate([span.features for span in spans]),
+            [code for span in spans for code in span.codes],
+            np.array([len(span.codes) for span in spans]),
+            np.repeat(np.arange(len(linked)), [len(own) for own in linked]),
+        )
+        return candidates.split(self._parts.linker.ranker.score(candidates))
 
     def link_batch(
         self,
