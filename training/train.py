@@ -259,8 +259,8 @@ class _Run:
         def evaluate(trained: DetectModel) -> dict[str, float]:
             return measure(lessons.wrap(trained), dev_notes)
 
-        every = range(len(lessons.notes))
-        data = lessons.data(every[n_held:], every)
+        held, kept = range(n_held), range(n_held, len(lessons.notes))
+        data = lessons.data(kept, [*kept, *held])
         train_joint(model, data, lessons.maker, joint, self._output, self._settings.seed, evaluate, note_choices, _say)
         return load_choices(path) if joint.held_out_epochs and path.exists() else []
 
