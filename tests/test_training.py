@@ -264,6 +264,36 @@ def test_a_killed_run_goes_on(tiny_checkpoint: Path, tiny_release: str, capsys: 
     assert len(lines) == 61
 
 
+def test_folds_give_the_ranker_all_notes(
+    tiny_checkpoint: Path, tiny_release: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Networks that each leave notes out propose codes for these; parts that were run alone are not run again."""
+    from training.train import main
+
+    folder = tiny_checkpoint.parent.parent
+    joint = {**_joint(folder), "epochs": 1, "folds": 2}
+    path = write_settings(folder, joint=joint, data={"train": ["train.jsonl"], "repeat": 2})
+    output = tmp_path / "folds"
+    for part in ("terms", "fold-1"):
+        assert main([str(path), "--output", str(output), "--part", part]) == output
+    assert {entry.name for entry in output.iterdir()} == {"adapted.safetensors", "fold-1"}
+    before = (output / "fold-1" / "choices.npz").stat().st_mtime_ns
+    assert main([str(path), "--output", str(output)]) == output / "checkpoint"
+    assert (output / "fold-1" / "choices.npz").stat().st_mtime_ns == before
+    gold = Counter(
+        choice.gold for fold in ("fold-0", "fold-1") for choice in load_choices(output / fold / "choices.npz")
+    )
+    assert gold == Counter(m.code for note in make_notes() * 2 for m in note.mentions), (
+        "each note as often as it is read"
+    )
+    assert not (output / "choices.npz").exists()
+    assert load_model(output / "checkpoint", "torch").linker.ranker.draft
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([str(path), "--part", "fold-2"])
+    assert "found fold-2, expected one of terms, tagger, fold-0, fold-1" in capsys.readouterr().err
+
+
 def _joint(folder: Path) -> dict[str, object]:
     import yaml
 

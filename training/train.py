@@ -229,24 +229,19 @@ class _Run:
         settings = self._settings
         output = self._output / f"fold-{fold}"
         path = output / "choices.npz"
+        held = range(fold, len(lessons.notes), settings.joint.folds)
         if not path.exists():
             trained = copy.deepcopy(model)
-            held = range(fold, len(lessons.notes), settings.joint.folds)
             read = sorted(set(range(len(lessons.notes))) - set(held))
             joint = dataclasses.replace(settings.joint, held_out_epochs=0)
             train_joint(
                 trained, lessons.data(read, read), lessons.maker, joint, output, settings.seed, lambda _: {},
                 report=lambda line: _say(f"fold {fold}: {line}"),
             )  # fmt: skip
-            save_choices(
-                path,
-                held_choices(lessons.wrap(trained), [lessons.notes[i] for i in held for _ in range(lessons.times[i])]),
-            )
-        return load_choices(path)
+            save_choices(path, held_choices(lessons.wrap(trained), [lessons.notes[i] for i in held]))
+        return [choice._replace(note=held[choice.note]) for choice in load_choices(path)]
 
-    def train_network(
-        self, model: DetectModel, lessons: _Lessons, dev_notes: Sequence[AnnotatedNote]
-    ) -> list[Choice]:  # fmt: skip
+    def train_network(self, model: DetectModel, lessons: _Lessons, dev_notes: Sequence[AnnotatedNote]) -> list[Choice]:
         """Train all heads; return the mentions of notes that the first epochs left out, with their candidates."""
         joint = self._settings.joint
         joint = dataclasses.replace(joint, held_out_epochs=0) if joint.folds else joint
