@@ -31,7 +31,7 @@ def test_outputs_are_stripped(path: Path) -> None:
 def test_notebooks_run(path: Path, tmp_path: Path) -> None:
     # In a process of its own: the kernel is spoken to over local ports, which these tests block.
     run = subprocess.run(
-        [sys.executable, "-c", "from nbclient.cli import main; main()", str(path), "--timeout=120"],
+        [sys.executable, "-c", "from nbclient.cli import main; main()", str(path), "--timeout=400"],
         env={**os.environ, "PYTHONPATH": str(path.parents[1]), "IPYTHONDIR": str(tmp_path), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
