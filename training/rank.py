@@ -129,8 +129,9 @@ def _fit_member(table: _Table, mentions: Array, settings: RankSettings, seed: in
 
 def _log_sums(scores: Tensor, owners: Tensor, n_owners: int) -> Tensor:
     """Return the logarithm of the sum of the raised scores of each mention."""
-    highest = scores.detach().max()
-    raised = (scores - highest).exp()
+    lowest = torch.full((n_owners,), -torch.inf, device=scores.device)
+    highest = lowest.scatter_reduce(0, owners, scores.detach(), "amax")
+    raised = (scores - highest[owners]).exp()
     return torch.zeros(n_owners, device=scores.device).index_add(0, owners, raised).log() + highest
 
 
