@@ -131,7 +131,6 @@ def make_embedder(
 ) -> Callable[[Sequence[str]], Tensor]:
     """Return a function from terms to unit vectors: the projected mean of their pieces; it computes where both are."""
     device = next(projection.parameters()).device
-
     at_once = 64 if device.type == "cpu" else 512  # a CPU gains more from less padding than from larger products
 
     def embed(texts: Sequence[str]) -> Tensor:

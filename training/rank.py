@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.inputs import Array
-from detect_icd10cm.model.ranking import MOST, Candidates, Layers, Ranker, describe_company
+from detect_icd10cm.model.ranking import Candidates, Layers, Ranker, describe_company, normalize
 from training.settings import RankSettings
 
 _N_PARTS = 4  # of the notes; what a draft says of one part, others have taught it
@@ -28,12 +28,8 @@ class Choice(NamedTuple):
 
 def join_choices(choices: Sequence[Choice]) -> Candidates:
     """Return the candidates of several mentions in one table."""
-    return Candidates(
-        np.concatenate([np.zeros((0, len(FEATURES)), np.float32), *(choice.features for choice in choices)]),
-        [code for choice in choices for code in choice.codes],
-        np.array([len(choice.codes) for choice in choices], np.int64),
-        np.array([choice.note for choice in choices], np.int64),
-    )
+    features, codes = [choice.features for choice in choices], [choice.codes for choice in choices]
+    return Candidates.join(features, codes, [choice.note for choice in choices])
 
 
 def fit_ranker(choices: Sequence[Choice], settings: RankSettings, seed: int) -> Ranker:
@@ -44,17 +40,16 @@ def fit_ranker(choices: Sequence[Choice], settings: RankSettings, seed: int) -> 
 
     Its probabilities are not calibrated yet.
     """
-    if not any(choice.gold in choice.codes for choice in choices):
-        return untrained_ranker()
     table = _Table(choices)
-    mean, scale = _spread(table.features)
-    table.features = np.clip((table.features - mean) / scale, -MOST, MOST)
-    draft = _freeze([_fit_member(table, table.usable, settings, seed)])
-    company = describe_company(table.candidates, _draft_unseen(table, settings, seed))
+    if not len(table.usable):
+        return untrained_ranker()
+    mean, scale = _spread(table.candidates.features)
+    alone = normalize(table.candidates.features, mean, scale)
+    draft = _freeze([_fit_member(table, alone, table.usable, settings, seed)])
+    company = describe_company(table.candidates, _draft_unseen(table, alone, settings, seed))
     company_mean, company_scale = _spread(company)
-    company = np.clip((company - company_mean) / company_scale, -MOST, MOST)
-    table.features = np.concatenate([table.features, company], 1)
-    layers = _freeze([_fit_member(table, table.usable, settings, seed + i) for i in range(settings.members)])
+    features = np.concatenate([alone, normalize(company, company_mean, company_scale)], 1)
+    layers = _freeze([_fit_member(table, features, table.usable, settings, seed + i) for i in range(settings.members)])
     mean, scale = np.concatenate([mean, company_mean]), np.concatenate([scale, company_scale])
     return Ranker(layers, draft, mean.astype(np.float32), scale.astype(np.float32), 1.0, _identity())
 
@@ -64,7 +59,6 @@ class _Table:
 
     Attributes:
         candidates: The candidates as they stand.
-        features: What a network reads of each row; replaced as more is known.
         usable: The mentions with the right code among their candidates.
         ends: One past the last row of each mention.
         gold: Place of the right code among a mention's candidates.
@@ -72,7 +66,6 @@ class _Table:
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self.candidates = join_choices(choices)
-        self.features = self.candidates.features
         self.ends = np.cumsum(self.candidates.sizes)
         self.gold = np.array([c.codes.index(c.gold) if c.gold in c.codes else -1 for c in choices])
         self.usable = np.flatnonzero(self.gold >= 0)
@@ -86,26 +79,27 @@ class _Table:
         return rows, owners, starts + self.gold[mentions]
 
 
-def _draft_unseen(table: _Table, settings: RankSettings, seed: int) -> Array:
+def _draft_unseen(table: _Table, features: Array, settings: RankSettings, seed: int) -> Array:
     """Return a score for each row, given by a network trained on other notes."""
-    scores = np.zeros(len(table.features), np.float32)
+    scores = np.zeros(len(features), np.float32)
     order = np.unique(table.candidates.notes, return_inverse=True)[1]
     parts = order % min(_N_PARTS, int(order.max()) + 1)
     for part in range(int(parts.max()) + 1):
         others = table.usable[parts[table.usable] != part]
         if len(others):
-            network = _fit_member(table, others, settings, seed)
+            network = _fit_member(table, features, others, settings, seed)
             rows = np.repeat(parts, table.candidates.sizes) == part
             with torch.no_grad():
-                read = torch.from_numpy(table.features[rows]).to(network[0].weight.device)  # type: ignore[arg-type]
+                read = torch.from_numpy(features[rows]).to(network[0].weight.device)  # type: ignore[arg-type]
                 scores[rows] = network(read)[:, 0].cpu().numpy()
     return scores
 
 
-def _fit_member(table: _Table, mentions: Array, settings: RankSettings, seed: int) -> nn.Sequential:
+def _fit_member(table: _Table, features: Array, mentions: Array, settings: RankSettings, seed: int) -> nn.Sequential:
+    """Return a network trained on some mentions, reading these features of their candidates."""
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    features = torch.from_numpy(table.features).to(device)
+    read = torch.from_numpy(features).to(device)
     network = nn.Sequential(
         nn.Linear(features.shape[1], settings.width),
         nn.ReLU(),
@@ -118,7 +112,7 @@ def _fit_member(table: _Table, mentions: Array, settings: RankSettings, seed: in
     for _ in range(settings.epochs):
         for batch in torch.randperm(len(mentions)).split(settings.mentions):
             rows, owners, right = (torch.from_numpy(a).to(device) for a in table.rows(mentions[batch.numpy()]))
-            scores = network(features[rows])[:, 0]
+            scores = network(read[rows])[:, 0]
             loss = (_log_sums(scores, owners, len(batch)) - scores[right]).mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

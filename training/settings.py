@@ -49,7 +49,6 @@ class JointSettings:
     """
 
     folds: int = 0
-
     epochs: int = 9
     held_out_epochs: int = 5
     held_out: float = 0.3
@@ -64,6 +63,11 @@ class JointSettings:
     patience: int = 3
     precision: str = "bf16"
     tensorboard: bool = False
+
+    @property
+    def fold_names(self) -> list[str]:
+        """What the folds are called, as parts of a run and as folders of their results."""
+        return [f"fold-{i}" for i in range(self.folds)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ def train(settings: RunSettings, base: Path, part: str | None = None) -> Path:
     linker = Linker(gazetteer, count_priors(codeset, train_notes), sided_siblings(codeset), untrained_ranker())
     lessons = run.make_lessons(model, tokenizer, linker, train_notes, repeated)
     tagger = run.train_tagger(model, lessons) if settings.tagger.epochs and part in (None, "tagger") else None
-    folds = [f"fold-{i}" for i in range(settings.joint.folds)]
-    choices = [c for i, fold in enumerate(folds) if part in (None, fold) for c in run.train_fold(model, lessons, i)]
+    folds = [i for i, name in enumerate(settings.joint.fold_names) if part in (None, name)]
+    choices = [choice for fold in folds for choice in run.train_fold(model, lessons, fold)]
     if part:
         return output
     choices += run.train_network(model, lessons, dev_notes)
@@ -150,6 +150,8 @@ class _Run:
         folder: Path | None,
     ) -> None:
         self._settings = settings
+        joint = settings.joint
+        self._joint = dataclasses.replace(joint, held_out_epochs=0) if joint.folds else joint
         self._base = base
         self._output = output
         self._codeset = codeset
@@ -226,16 +228,15 @@ class _Run:
 
     def train_fold(self, model: DetectModel, lessons: _Lessons, fold: int) -> list[Choice]:
         """Train a copy of the network without a part of the notes and return that part's mentions with candidates."""
-        settings = self._settings
-        output = self._output / f"fold-{fold}"
+        joint = self._joint
+        output = self._output / joint.fold_names[fold]
         path = output / "choices.npz"
-        held = range(fold, len(lessons.notes), settings.joint.folds)
+        held = range(fold, len(lessons.notes), joint.folds)
         if not path.exists():
             trained = copy.deepcopy(model)
             read = sorted(set(range(len(lessons.notes))) - set(held))
-            joint = dataclasses.replace(settings.joint, held_out_epochs=0)
             train_joint(
-                trained, lessons.data(read, read), lessons.maker, joint, output, settings.seed, lambda _: {},
+                trained, lessons.data(read, read), lessons.maker, joint, output, self._settings.seed, lambda _: {},
                 report=lambda line: _say(f"fold {fold}: {line}"),
             )  # fmt: skip
             save_choices(path, held_choices(lessons.wrap(trained), [lessons.notes[i] for i in held]))
@@ -243,8 +244,7 @@ class _Run:
 
     def train_network(self, model: DetectModel, lessons: _Lessons, dev_notes: Sequence[AnnotatedNote]) -> list[Choice]:
         """Train all heads; return the mentions of notes that the first epochs left out, with their candidates."""
-        joint = self._settings.joint
-        joint = dataclasses.replace(joint, held_out_epochs=0) if joint.folds else joint
+        joint = self._joint
         n_held = round(joint.held_out * len(lessons.notes))
         path = self._output / "choices.npz"
 
@@ -299,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     options = parser.parse_args(arguments)
     overrides = {"output": str(Path(options.output).resolve())} if options.output else None
     settings = read_settings(options.config, overrides)
-    parts = ["terms", "tagger", *(f"fold-{i}" for i in range(settings.joint.folds))]
+    parts = ["terms", "tagger", *settings.joint.fold_names]
     if options.part not in (None, *parts):
         parser.error(f"--part: found {options.part}, expected one of {', '.join(parts)}")
     return train(settings, options.config, options.part)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from detect_icd10cm.model.features import FEATURES
 from detect_icd10cm.model.inputs import Array
 
 MOST = 8.0  # deviations from the mean; a feature further out says no more
@@ -34,6 +35,16 @@ class Candidates(NamedTuple):
     codes: Sequence[str]
     sizes: Array
     notes: Array
+
+    @classmethod
+    def join(cls, features: Sequence[Array], codes: Sequence[Sequence[str]], notes: Sequence[int]) -> Candidates:
+        """Return the candidates of several mentions, of each its features, its codes and its note."""
+        return cls(
+            np.concatenate(features) if features else np.zeros((0, len(FEATURES)), np.float32),
+            [code for own in codes for code in own],
+            np.array([len(own) for own in codes], np.int64),
+            np.array(notes, np.int64),
+        )
 
     def split(self, scores: Array) -> list[Array]:
         """Return the rows of each mention."""
@@ -65,10 +76,10 @@ class Ranker:
     def score(self, candidates: Candidates) -> Array:
         """Return a score for each row of candidates."""
         n_alone = candidates.features.shape[1]
-        x = _normalize(candidates.features, self.mean[:n_alone], self.scale[:n_alone])
+        x = normalize(candidates.features, self.mean[:n_alone], self.scale[:n_alone])
         if self.draft:
             company = describe_company(candidates, _run(self.draft, x))
-            x = np.concatenate([x, _normalize(company, self.mean[n_alone:], self.scale[n_alone:])], 1)
+            x = np.concatenate([x, normalize(company, self.mean[n_alone:], self.scale[n_alone:])], 1)
         return _run(self.layers, x)
 
     def probabilities(self, scores: Array) -> Array:
@@ -96,11 +107,7 @@ class Ranker:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Ranker:
         """Rebuild a ranker from ``to_arrays``'s form."""
-        layers, draft = (
-            tuple((arrays[f"{prefix}weight{i}"], arrays[f"{prefix}bias{i}"]) for i in range(n))
-            for prefix in ("", "draft.")
-            for n in [sum(name.startswith(f"{prefix}weight") for name in arrays)]
-        )
+        layers, draft = _read_layers(arrays, ""), _read_layers(arrays, "draft.")
         return cls(layers, draft, arrays["mean"], arrays["scale"], float(arrays["temperature"][0]), arrays["steps"])
 
 
@@ -120,9 +127,10 @@ def describe_company(candidates: Candidates, scores: Array) -> Array:
     shares = _softmax(scores, owners, len(candidates.sizes))
     parts = [np.log(shares + _LEAST_SHARE)]
     letters = np.array(candidates.codes, f"S{_CODE_BYTES}").view(">u8").astype(np.uint64)
+    codes, places = np.unique(letters, return_inverse=True)
     notes = candidates.notes[owners]
     for dropped in _DROPPED_BYTES:
-        kinds = np.unique(letters >> np.uint64(8 * dropped), return_inverse=True)[1]
+        kinds = np.unique(codes >> np.uint64(8 * dropped), return_inverse=True)[1][places]
         elsewhere = _sum_by(notes, kinds, shares) - _sum_by(owners, kinds, shares)
         parts.append(np.log1p(np.maximum(elsewhere, 0.0)))
     company: Array = np.stack(parts, 1).astype(np.float32)
@@ -147,9 +155,15 @@ def _sum_by(groups: Array, kinds: Array, values: Array) -> Array:
     return sums
 
 
-def _normalize(features: Array, mean: Array, scale: Array) -> Array:
+def normalize(features: Array, mean: Array, scale: Array) -> Array:
+    """Return features in deviations from their means, none further out than ``MOST``."""
     normal: Array = np.clip((features - mean) / scale, -MOST, MOST)
     return normal
+
+
+def _read_layers(arrays: Mapping[str, Array], prefix: str) -> Layers:
+    n_layers = sum(name.startswith(f"{prefix}weight") for name in arrays)
+    return tuple((arrays[f"{prefix}weight{i}"], arrays[f"{prefix}bias{i}"]) for i in range(n_layers))
 
 
 def _run(layers: Layers, x: Array) -> Array:

@@ -152,14 +152,8 @@ class TrainedModel:
     def _rank(self, linked: Sequence[Sequence[LinkedSpan]]) -> list[Array]:
         """Return the scores of the candidates of all notes' spans; the ranker runs once for all."""
         spans = [span for own in linked for span in own]
-        if not spans:
-            return []
-        candidates = Candidates(
-            np.concatenate([span.features for span in spans]),
-            [code for span in spans for code in span.codes],
-            np.array([len(span.codes) for span in spans]),
-            np.repeat(np.arange(len(linked)), [len(own) for own in linked]),
-        )
+        notes = [i for i, own in enumerate(linked) for _ in own]
+        candidates = Candidates.join([span.features for span in spans], [span.codes for span in spans], notes)
         return candidates.split(self._parts.linker.ranker.score(candidates))
 
     def link_batch(
