@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from detect_icd10cm import Detector, Note, ParallelDetector, read_notes
-from detect_icd10cm.machine import count_cores
+from detect_icd10cm.machine import count_cores, keep_loaded
 from detect_icd10cm.model.load import BASE_FOLDER, load_model
 from detect_icd10cm.text.document import Document
 
@@ -100,6 +100,7 @@ def share_of_one(folder: Path, notes: Sequence[Note], runs: int, pipe: Any) -> N
     model = load_model(folder)
     model._runtime = keeping = KeepingRuntime(model._runtime)
     detector = Detector(model, Detector.from_pretrained(folder)._procedures)
+    keep_loaded()
     list(detector.stream(notes))
     shares = []
     for _ in range(runs):

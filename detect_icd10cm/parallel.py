@@ -24,7 +24,7 @@ from typing import Self
 
 from detect_icd10cm.detector import Detector
 from detect_icd10cm.errors import DetectError
-from detect_icd10cm.machine import count_cores
+from detect_icd10cm.machine import count_cores, keep_loaded
 from detect_icd10cm.types import (
     Candidate,
     CoverageFlag,
@@ -268,6 +268,7 @@ def _serve(pipe: Connection, load: Callable[[], Detector]) -> None:
     except DetectError as error:
         pipe.send(error)
         return
+    keep_loaded()
     with suppress(EOFError, OSError):  # the other end is gone
         pipe.send(None)
         while True:

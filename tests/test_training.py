@@ -54,7 +54,7 @@ def test_ranker_learns_and_is_calibrated() -> None:
     scores, right = [], []
     for choice in fresh:  # each in a note of its own
         logits = ranker.score(join_choices([choice]))
-        probabilities = ranker.probabilities(logits)
+        probabilities = ranker.probabilities(logits, np.array([len(logits)]))
         assert probabilities.sum() <= 1 + 1e-5
         assert probabilities[logits.argmax()] == probabilities.max()
         scores.append(float(probabilities.max()))

@@ -124,7 +124,7 @@ def _log_loss(scored: Sequence[tuple[Array, Choice]], temperature: float) -> flo
 def _first_codes(ranker: Ranker, scored: Sequence[tuple[Array, Choice]]) -> tuple[Array, Array]:
     first, right = [], []
     for scores, choice in scored:
-        probabilities = ranker.probabilities(scores)
+        probabilities = ranker.probabilities(scores, np.array([len(scores)]))
         best = int(scores.argmax())
         first.append(float(probabilities[best]))
         right.append(choice.codes[best] == choice.gold)

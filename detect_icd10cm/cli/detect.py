@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -27,7 +27,9 @@ from detect_icd10cm.model import BASE, LEXICON
 
 if TYPE_CHECKING:
     from detect_icd10cm.cli.output import Target
+    from detect_icd10cm.detector import Detector
     from detect_icd10cm.notes.streams import Source
+    from detect_icd10cm.parallel import ParallelDetector
     from detect_icd10cm.types import NoteResult, Reject
 
 # From so many bytes of notes on further processes gain more than their start takes: some thousand notes with the
@@ -151,7 +153,6 @@ def detect(
         if not target.is_whole:
             with loading(quiet=quiet):
                 from detect_icd10cm.detector import Detector
-                from detect_icd10cm.parallel import ParallelDetector
 
                 n_workers = workers or _choose_workers(notes.source, model)
                 load = partial(
@@ -164,10 +165,7 @@ def detect(
                     device=device.value,
                     batch_tokens=batch_tokens,
                 )
-                if n_workers == 1 and timeout is None:
-                    detector: Detector | ParallelDetector = load()
-                else:
-                    detector = opened.enter_context(ParallelDetector(load, workers=n_workers, timeout=timeout))
+                detector = opened.enter_context(_open_detector(load, n_workers, timeout))
             results = detector.stream(islice(notes, target.n_read, limit))
             # Results that are printed there say enough of the progress.
             shows = not quiet and sys.stderr.isatty() and (output is not None or not sys.stdout.isatty())
@@ -180,6 +178,23 @@ def detect(
         typer.echo(closing_line(target.summary, output, time.monotonic() - start), err=True)
     if target.summary.n_rejects:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@contextmanager
+def _open_detector(
+    load: Callable[[], Detector], n_workers: int, timeout: float | None
+) -> Iterator[Detector | ParallelDetector]:
+    """Load a detector here, or others in processes of their own, which alone can be stopped at a note."""
+    from detect_icd10cm.machine import keep_loaded
+    from detect_icd10cm.parallel import ParallelDetector
+
+    if n_workers == 1 and timeout is None:
+        detector = load()
+        keep_loaded()
+        yield detector
+    else:
+        with ParallelDetector(load, workers=n_workers, timeout=timeout) as parallel:
+            yield parallel
 
 
 def _write_all(results: Iterable[NoteResult | Reject], target: Target, can_resume: bool) -> int | None:

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import nsmallest
+from operator import itemgetter
 from typing import NamedTuple
 
 from detect_icd10cm.codes.codeset import CodeSet
@@ -41,6 +41,9 @@ EVIDENCE = (
     SAID, SAID_SCORE, SAID_EXTENT, SAID_CATEGORY, SAID_CANDIDATE,
 ) = range(len(EVIDENCE))  # fmt: skip
 
+_STRENGTHS: Callable[[list[float]], tuple[float, ...]] = itemgetter(
+    SHARE, OTHER, EXACT_TITLE, EXACT_INCLUSION, EXACT_LEXICON, PART, PART_TERM, SIMILARITY, RANK, SIDED, SAID
+)
 _MENTION_SOURCES = (CURRENT, HISTORICAL, FAMILY)
 _HISTORICAL_ID, _FAMILY_ID = ASSERTIONS.index("historical"), ASSERTIONS.index("family")
 _SIDE_NAMES = {RIGHT: "right", LEFT: "left", BILATERAL: "bilateral"}
@@ -49,6 +52,7 @@ _BREAKS_SIDE = frozenset(".;:\n(")
 _MAPPED_FROM = 0.1  # probability of historical or family from which the mapped codes are proposed
 _N_PART, _N_DERIVED, _N_CATEGORIES, _N_PER_CATEGORY = 8, 6, 3, 8
 _FAR_BEHIND = -12.0
+_EPISODE_LENGTH = 8  # of a code whose last letter tells the episode of care, its dot included
 _NOTHING_KNOWN = [_FAR_BEHIND if i == BEHIND else 0.0 for i in range(len(EVIDENCE))]
 
 
@@ -238,9 +242,10 @@ class CandidateMaker:
             known = [c for c in self._by_category.get(category, ()) if self._counts[c] > own_codes.get(c, 0)]
             for code in known[:_N_PER_CATEGORY]:
                 self._row(mention, code)[CATEGORY] = 1.0
-        for code in self._best(mention):
-            for other in self._episodes(code):
-                self._derive(mention, other, code, EPISODE)
+        if any(len(code) == _EPISODE_LENGTH for code in mention.rows):
+            for code in self._best(mention):
+                for other in self._episodes(code):
+                    self._derive(mention, other, code, EPISODE)
 
     def _add_longer(self, mention: Linkable, by_word: Mapping[int, Sequence[Linkable]]) -> None:
         """Add what longer mentions with all the words of this one mean: "pain" beside "right arm pain"."""
@@ -267,28 +272,19 @@ class CandidateMaker:
         mention.rows[code][place] = 1.0
 
     def _episodes(self, code: str) -> Iterable[str]:
-        if len(code) != 8 or representative(self._codeset, code) != code or code[-1] != "A":
+        if len(code) != _EPISODE_LENGTH or representative(self._codeset, code) != code or code[-1] != "A":
             return ()
         return [other for seventh in "DS" if self._codeset.is_billable(other := code[:-1] + seventh)]
 
     @staticmethod
     def _best(mention: Linkable) -> list[str]:
         def weakness(row: list[float]) -> float:
-            terms = row[EXACT_TITLE] + row[EXACT_INCLUSION] + row[EXACT_LEXICON]
-            return -(
-                2 * row[SHARE]
-                + terms
-                + row[PART]
-                + row[PART_TERM]
-                + 1.5 * row[RANK] * row[SIMILARITY]
-                + 0.5 * row[OTHER]
-                + row[SIDED]
-                + 1.5 * row[SAID]
-            )
+            share, other, title, inclusion, lexicon, part, part_term, similarity, rank, sided, said = _STRENGTHS(row)
+            strength = 2 * share + title + inclusion + lexicon + part + part_term + 1.5 * rank * similarity
+            return -(strength + 0.5 * other + sided + 1.5 * said)
 
-        return [
-            code for _, code in nsmallest(_N_DERIVED, ((weakness(row), code) for code, row in mention.rows.items()))
-        ]
+        by_weakness = sorted([(weakness(row), code) for code, row in mention.rows.items()])
+        return [code for _, code in by_weakness[:_N_DERIVED]]
 
     @staticmethod
     def _add_context(mention: Linkable, guesses: Counter[str], categories: Counter[str]) -> None:

@@ -145,12 +145,15 @@ class FeatureMaker:
         table, owners = self._table, candidates.owners
         said = [sum(table.weight(word) for word in mention.words) or 1.0 for mention in mentions]
         tokens = [word_id(token.text) for token in document.tokens]
-        sentences = [tokens[slice(*document.sentence_of(mention.first))] for mention in mentions]
+        within = [document.sentence_of(mention.first) for mention in mentions]
+        sentences = list(dict.fromkeys(within))
+        places = {sentence: place for place, sentence in enumerate(sentences)}
+        sentence_of = np.array([places[sentence] for sentence in within])
         everywhere = [tokens, [word for mention in mentions for word in mention.words]]
         words, weights = table.words[candidates.rows], table.weights[candidates.rows]
         total = np.maximum(weights.sum(1), 1e-6)
-        own = [mention.words for mention in mentions]
-        in_mention, in_sentence = (table.weigh(sets, owners, words, weights) for sets in (own, sentences))
+        in_mention = table.weigh([mention.words for mention in mentions], owners, words, weights)
+        in_sentence = table.weigh([tokens[slice(*s)] for s in sentences], sentence_of[owners], words, weights)
         in_note, in_mentions = ((weights * marked[words]).sum(1) for marked in table.mark(everywhere))
         return np.stack(
             [
@@ -303,7 +306,7 @@ class _CodeTable:
         """Add codes that are not there yet; the table starts anew when it is full."""
         if len(self._places) > _MAX_CODES:
             self._clear()
-        new = sorted(codes - self._places.keys())
+        new = sorted(code for code in codes if code not in self._places)
         if not new:
             return
         self._make_room(len(self._places) + len(new))

@@ -88,26 +88,39 @@ class Gazetteer:
 
     def phrases(self, document: Document) -> list[Phrase]:
         """Return every known phrase of a note, overlapping ones too, in order of their first token."""
-        ids = [word_id(token.text) for token in document.tokens]
-        words, rows = self._words, self._rows
-        known = [0 if word == 0 else word if word in words else -1 for word in ids]
-        found, n = [], len(known)
-        for i, first_id in enumerate(known):
-            if first_id <= 0:
-                continue
-            key, n_words, skipped, j = first_id, 1, 0, i
-            while True:
-                if key in rows:
-                    found.append(Phrase(i, j + 1, key, n_words))
-                j += 1
-                while j < n and known[j] == 0 and skipped < _MAX_SKIPPED:
-                    skipped += 1
-                    j += 1
-                if j >= n or known[j] <= 0 or n_words == _MAX_WORDS:
+        rows = self._rows
+        places, words, gaps = self._known_words(document)
+        found = []
+        for i, (first, key) in enumerate(zip(places, words, strict=True)):
+            if key in rows:
+                found.append(Phrase(first, first + 1, key, 1))
+            skipped = 0
+            for j in range(i + 1, min(i + _MAX_WORDS, len(places))):
+                skipped += gaps[j]
+                if skipped > _MAX_SKIPPED:
                     break
-                key += known[j]
-                n_words += 1
+                key += words[j]
+                if key in rows:
+                    found.append(Phrase(first, places[j] + 1, key, j - i + 1))
         return found
+
+    def _known_words(self, document: Document) -> tuple[list[int], list[int], list[int]]:
+        """Return place and id of each word that is part of some phrase, and how many tokens are skipped before it.
+
+        More than may be skipped are told where a phrase can't go on: behind a word or mark that none has.
+        """
+        known = self._words
+        places, words, gaps, gap = [], [], [], 0
+        for place, token in enumerate(document.tokens):
+            word = word_id(token.text)
+            if word in known:
+                places.append(place)
+                words.append(word)
+                gaps.append(gap)
+                gap = 0
+            else:
+                gap += 1 if word == 0 else _MAX_SKIPPED + 1
+        return places, words, gaps
 
     def tags(
         self,

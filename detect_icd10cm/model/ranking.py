@@ -18,6 +18,7 @@ COMPANY = ("log draft share", "log code elsewhere", "log subcategory elsewhere",
 _DROPPED_BYTES = (0, 3, 5)
 _CODE_BYTES = 8
 _LEAST_SHARE = 1e-4
+_LEAST_LEFT = 1e-6  # of the probability that all candidates share; below it the first has all
 Layers = tuple[tuple[Array, Array], ...]
 
 
@@ -82,15 +83,22 @@ class Ranker:
             x = np.concatenate([x, normalize(company, self.mean[n_alone:], self.scale[n_alone:])], 1)
         return _run(self.layers, x)
 
-    def probabilities(self, scores: Array) -> Array:
-        """Return calibrated probabilities of one mention's candidates, in their order."""
-        scaled = scores / self.temperature
-        shares = np.exp(scaled - scaled.max())
-        shares /= shares.sum()
-        top = float(shares.max())
-        calibrated = float(np.interp(top, self.steps[0], self.steps[1]))
-        rest = (1 - calibrated) / (1 - top) if top < 1 - 1e-6 else 0.0  # the others share what is left
-        result: Array = np.where(shares == top, calibrated, np.minimum(shares * rest, calibrated))
+    def probabilities(self, scores: Array, sizes: Array) -> Array:
+        """Return calibrated probabilities of candidates.
+
+        Args:
+            scores: Score of each row, those of one mention together.
+            sizes: Rows of each mention.
+        """
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        shares = _softmax(scores / self.temperature, owners, len(sizes))
+        top = np.zeros(len(sizes))
+        np.maximum.at(top, owners, shares)
+        calibrated = np.interp(top, self.steps[0], self.steps[1])
+        left = 1 - top
+        rest = np.where(left > _LEAST_LEFT, (1 - calibrated) / np.maximum(left, _LEAST_LEFT), 0.0)
+        others = np.minimum(shares * rest[owners], calibrated[owners])  # they share what is left
+        result: Array = np.where(shares == top[owners], calibrated[owners], others)
         return result
 
     def to_arrays(self) -> dict[str, Any]:
@@ -157,8 +165,9 @@ def _sum_by(groups: Array, kinds: Array, values: Array) -> Array:
 
 def normalize(features: Array, mean: Array, scale: Array) -> Array:
     """Return features in deviations from their means, none further out than ``MOST``."""
-    normal: Array = np.clip((features - mean) / scale, -MOST, MOST)
-    return normal
+    normal: Array = features - mean
+    normal /= scale
+    return np.clip(normal, -MOST, MOST, out=normal)
 
 
 def _read_layers(arrays: Mapping[str, Array], prefix: str) -> Layers:
@@ -168,8 +177,9 @@ def _read_layers(arrays: Mapping[str, Array], prefix: str) -> Layers:
 
 def _run(layers: Layers, x: Array) -> Array:
     for i, (weight, bias) in enumerate(layers):
-        x = x @ weight + bias
+        x = x @ weight
+        x += bias
         if i + 1 < len(layers):
-            x = np.maximum(x, 0.0)
+            np.maximum(x, 0.0, out=x)
     scores: Array = x[:, 0]
     return scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -84,17 +85,12 @@ class TermIndex:
         family = np.take_along_axis(vectors @ self._categories.T, self._term_categories[terms], 1)
         logits = self._scale * similarities + family
         order = np.argsort(-logits, axis=1, kind="stable")
-        ordered = [np.take_along_axis(values, order, 1) for values in (terms, similarities, logits)]
-        return [self._codes_of(*rows) for rows in zip(*ordered, strict=True)]
+        terms, similarities, logits = (np.take_along_axis(own, order, 1) for own in (terms, similarities, logits))
+        ordered = (self._term_codes[terms], similarities, logits - logits[:, :1])
+        return [self._codes_of(*rows) for rows in zip(*(own.tolist() for own in ordered), strict=True)]
 
-    def _codes_of(self, terms: Array, similarities: Array, logits: Array) -> list[Similar]:
+    def _codes_of(self, codes: list[int], similarities: list[float], behind: list[float]) -> list[Similar]:
         """Return the codes of terms in order, each by its first."""
-        chosen: dict[int, int] = {}
-        for place, code in enumerate(self._term_codes[terms].tolist()):
-            if code not in chosen:
-                chosen[code] = place
-                if len(chosen) == _N_CODES:
-                    break
-        places = list(chosen.values())
-        numbers = zip(chosen, similarities[places].tolist(), (logits[places] - logits[0]).tolist(), strict=True)
-        return [Similar(self._codes[code], similarity, behind) for code, similarity, behind in numbers]
+        places = dict(zip(reversed(codes), range(len(codes) - 1, -1, -1), strict=True))
+        chosen = ((code, places[code]) for code in islice(dict.fromkeys(codes), _N_CODES))
+        return [Similar(self._codes[code], similarities[place], behind[place]) for code, place in chosen]

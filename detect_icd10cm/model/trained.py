@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.codes.lexicon import Match
-from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own
+from detect_icd10cm.model.candidates import CandidateMaker, Linkable, Own, Similar
 from detect_icd10cm.model.checkpoint import Linker
 from detect_icd10cm.model.decode import decode_spans, join_spans, trim_spans
 from detect_icd10cm.model.features import FeatureMaker
@@ -70,7 +70,7 @@ class _Known(NamedTuple):
 
 
 class _Scores(NamedTuple):
-    """What rules and heads say of a note's spans: assertion ids, assertion and kind probabilities, vectors.
+    """What rules and heads say of a note's spans: assertion ids, assertion and kind probabilities, similar codes.
 
     Links to codes are learned from and made with the head's own probabilities of assertions; ``assertions`` are those
     with the weight of the rules and the biases.
@@ -80,7 +80,7 @@ class _Scores(NamedTuple):
     head: Array
     assertions: Array
     kinds: Array
-    vectors: Array
+    similar: Sequence[Sequence[Similar]]
 
 
 class TrainedModel:
@@ -143,18 +143,27 @@ class TrainedModel:
     def detect_batch(self, documents: Sequence[Document]) -> list[tuple[Mention, ...]]:
         """Return the mentions of several notes; each note's are those that ``detect`` gives."""
         linked = self.link_batch(documents)
-        scores = iter(self._rank(linked))
+        ranked = self._rank(linked)
         return [
-            tuple(self._mention(document, span, next(scores)) for span in spans)
+            tuple(self._mention(document, span, next(ranked)) for span in spans)
             for document, spans in zip(documents, linked, strict=True)
         ]
 
-    def _rank(self, linked: Sequence[Sequence[LinkedSpan]]) -> list[Array]:
-        """Return the scores of the candidates of all notes' spans; the ranker runs once for all."""
+    def _rank(self, linked: Sequence[Sequence[LinkedSpan]]) -> Iterator[tuple[Candidate, ...]]:
+        """Yield the best candidates of each span of all notes, the best first; the ranker runs once for all."""
         spans = [span for own in linked for span in own]
         notes = [i for i, own in enumerate(linked) for _ in own]
         candidates = Candidates.join([span.features for span in spans], [span.codes for span in spans], notes)
-        return candidates.split(self._parts.linker.ranker.score(candidates))
+        ranker = self._parts.linker.ranker
+        scores = ranker.score(candidates)
+        probabilities = ranker.probabilities(scores, candidates.sizes).tolist()
+        order = np.lexsort((-scores, np.repeat(np.arange(len(spans)), candidates.sizes))).tolist()
+        first = 0
+        for span in spans:
+            best = order[first : first + min(len(span.codes), _N_CANDIDATES)]
+            codes = [(candidates.codes[row], probabilities[row]) for row in best]
+            yield tuple(Candidate(code, self.codeset.title(code), round(score, 4)) for code, score in codes)
+            first += len(span.codes)
 
     def link_batch(
         self,
@@ -262,14 +271,15 @@ class TrainedModel:
         sizes = np.cumsum([0, *(len(note_spans) for note_spans in spans)])
         if not pooled:
             empty = np.zeros((0, 0), np.float32)
-            return [_Scores(empty, empty, empty, empty, empty)] * len(documents)
+            return [_Scores(empty, empty, empty, empty, [])] * len(documents)
         span, context = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
         scores = self._runtime.score_mentions(span, context, np.array(rules), np.array(sections))
         weighed = scores.assertions + self._framing.rule_weight * np.eye(len(ASSERTIONS), dtype=np.float32)[rules]
         if self._framing.assertion_biases:
             weighed += np.array(self._framing.assertion_biases, np.float32)
         head, assertions, kinds = (np.exp(log_softmax(part)) for part in (scores.assertions, weighed, scores.kinds))
-        parts = (np.array(rules), head, assertions, kinds, scores.vectors)
+        similar = self._parts.terms.similar(scores.vectors, self._runtime.nearest_terms(scores.vectors))
+        parts: list[Any] = [np.array(rules), head, assertions, kinds, similar]
         return [_Scores(*(part[low:high] for part in parts)) for low, high in pairwise(sizes)]
 
     def _ask_rules(self, document: Document, spans: Sequence[Span], own: Own | None) -> list[int]:
@@ -287,11 +297,12 @@ class TrainedModel:
     ) -> list[LinkedSpan]:  # fmt: skip
         if not spans:
             return []
-        similar = self._parts.terms.similar(scores.vectors, self._runtime.nearest_terms(scores.vectors))
         mentions = []
         for i, (first, last) in enumerate(spans):
             words = _words_of(document, first, last)
-            mentions.append(Linkable(first, last, sum(words), frozenset(words), scores.head[i].tolist(), similar[i]))
+            mentions.append(
+                Linkable(first, last, sum(words), frozenset(words), scores.head[i].tolist(), scores.similar[i])
+            )
         said = self._parts.lexicon.link(document, known.terms)
         self._candidates.fill(document, known.phrases, mentions, said, own)
         made = self._features.make(document, mentions, scores.kinds, own.codes if own else None)
@@ -300,14 +311,9 @@ class TrainedModel:
             for i, (span, (codes, features)) in enumerate(zip(spans, made, strict=True))
         ]
 
-    def _mention(self, document: Document, linked: LinkedSpan, scores: Array) -> Mention:
+    @staticmethod
+    def _mention(document: Document, linked: LinkedSpan, candidates: tuple[Candidate, ...]) -> Mention:
         start, end = _characters(document, *linked.span)
-        probabilities = self._parts.linker.ranker.probabilities(scores)
-        order = np.argsort(-scores, kind="stable")[:_N_CANDIDATES]
-        candidates = tuple(
-            Candidate(linked.codes[i], self.codeset.title(linked.codes[i]), round(float(probabilities[i]), 4))
-            for i in order
-        )
         assertion = int(linked.assertions.argmax())
         best = candidates[0]
         return Mention(

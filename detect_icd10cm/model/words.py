@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def word_features(document: Document, tags: Array, sections: Array) -> Array:
         sections: Section id of each word.
     """
     n = len(document.tokens)
-    rows = np.array([_word(token.text) for token in document.tokens] or np.zeros((0, 4)), np.uint64)
+    hashes = chain.from_iterable(_word(token.text) for token in document.tokens)
+    rows = np.fromiter(hashes, np.uint64, 4 * n).reshape(n, 4)
     padded = np.zeros((n + 2 * _EDGE, 4), np.uint64)
     padded[_EDGE : n + _EDGE] = rows
     word = [padded[_EDGE + k : n + _EDGE + k, 0] for k in range(-_EDGE, _EDGE + 1)]

@@ -7,6 +7,7 @@ another matter, kept apart in ``coverage_flags``.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -84,10 +85,17 @@ class _NoteFindings:
         self.categories = {finding.code[:3] for finding in self.all}
         self.present = {finding.code for finding in self.all if _is_present(finding.mention)}
         self.to_review = {code.code for code in codes if code.decision == "review"}
+        self._said: dict[re.Pattern[str], bool] = {}
 
     def has_any(self, patterns: Iterable[CodePattern]) -> bool:
         """Return whether a present finding is of one of these codes."""
         return any(pattern.matches(code) for pattern in patterns for code in self.present)
+
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether the note has such words; many procedures ask for the same."""
+        if pattern not in self._said:
+            self._said[pattern] = bool(pattern.search(self.text))
+        return self._said[pattern]
 
     def course_of(self, finding: _Finding) -> str | None:
         """Return the course that the words around a finding give it."""
@@ -99,7 +107,7 @@ class _NoteFindings:
         """Return whether what a rule asks for beside its finding is in the note."""
         if (rule.needs and not self.has_any(rule.needs)) or (rule.unless and self.has_any(rule.unless)):
             return False
-        if rule.note_words_pattern and not rule.note_words_pattern.search(self.text):
+        if rule.note_words_pattern and not self.says(rule.note_words_pattern):
             return False
         if not rule.words_pattern:
             return True
@@ -166,7 +174,7 @@ def _link(procedure: Procedure, note: _NoteFindings) -> Iterator[Indication]:
             rationale=rationale,
             coverage_flags=procedure.flags_of(one.id, codes) if found else (),
             sources=tuple(dict.fromkeys(hit.rule.origin for hit in found)),
-            missing=tuple(_find_missing(one, note.text)) if found else (),
+            missing=tuple(_find_missing(one, note)) if found else (),
             against=against if found else (),
         )
 
@@ -202,9 +210,9 @@ def _would_settle(rule: EvidenceRule, finding: _Finding) -> bool:
     )
 
 
-def _find_missing(rule: IndicationRule, text: str) -> Iterator[str]:
+def _find_missing(rule: IndicationRule, note: _NoteFindings) -> Iterator[str]:
     for needed in rule.documentation:
-        if not needed.pattern.search(text):
+        if not note.says(needed.pattern):
             yield needed.what
 
 
