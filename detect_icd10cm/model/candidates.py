@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -239,8 +240,8 @@ class CandidateMaker:
         self._add_mapped(mention, best, _HISTORICAL_ID, history_code, PERSONAL)
         self._add_mapped(mention, best, _FAMILY_ID, family_code, RELATIVE)
         for category in list(dict.fromkeys(code[:3] for code in best))[:_N_CATEGORIES]:
-            known = [c for c in self._by_category.get(category, ()) if self._counts[c] > own_codes.get(c, 0)]
-            for code in known[:_N_PER_CATEGORY]:
+            known = (c for c in self._by_category.get(category, ()) if self._counts[c] > own_codes.get(c, 0))
+            for code in islice(known, _N_PER_CATEGORY):
                 self._row(mention, code)[CATEGORY] = 1.0
         if any(len(code) == _EPISODE_LENGTH for code in mention.rows):
             for code in self._best(mention):

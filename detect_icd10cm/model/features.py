@@ -280,10 +280,10 @@ class _CodeTable:
 
     def mark(self, sets: Sequence[Iterable[int]]) -> Array:
         """Return for each set of words which of the numbered ones are in it, shape (sets, words)."""
-        marked = np.zeros((len(sets), len(self._words) + 1), np.float32)
+        marked = np.zeros((len(sets), len(self._words) + 1), bool)
         known = self._words
         for row, words in zip(marked, sets, strict=True):
-            row[[number for word in words if (number := known.get(word))]] = 1.0
+            row[[number for word in words if (number := known.get(word))]] = True
         return marked
 
     def weigh(self, sets: Sequence[Iterable[int]], owners: Array, words: Array, weights: Array) -> Array:
