@@ -3,8 +3,9 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 # The labelled sets and notes to measure on; docs/results.md says where each comes from.
 DATA ?= data
-# medspaCy needs an older numpy than ours: the peer lives in an environment of its own.
+# medSpaCy needs an older numpy than ours, MedCAT an older pandas: the peers live in environments of their own.
 PEER := .venv-peer
+MEDCAT := .venv-medcat
 
 .PHONY: install demo test check format bench-quality bench-speed clean
 
@@ -37,9 +38,9 @@ bench-quality: install
 	$(PY) -m training.measure $(DATA)/annotated_notes/dev.jsonl
 	$(PY) benchmarks/rules_quality.py $(DATA)/annotated_notes/dev.jsonl
 
-bench-speed: install $(PEER)
+bench-speed: install $(PEER) $(MEDCAT)
 	$(PY) benchmarks/context_medspacy.py $(DATA)/annotated_notes/dev.jsonl --peer $(PEER)/bin/python
-	$(PY) benchmarks/speed_medspacy.py $(DATA)/mtsamples/notes.jsonl --peer $(PEER)/bin/python
+	$(PY) benchmarks/speed_peers.py $(DATA)/mtsamples/notes.jsonl --peer $(PEER)/bin/python --medcat $(MEDCAT)/bin/python
 	$(PY) benchmarks/encoder_share.py $(DATA)/mtsamples/notes.jsonl
 	$(PY) benchmarks/throughput.py $(DATA)/mtsamples/notes.jsonl
 	$(PY) benchmarks/fuzz.py $(DATA)/mtsamples/notes.jsonl
@@ -48,5 +49,9 @@ $(PEER):
 	python3 -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet 'medspacy>=1.3,<2' 'numpy<2'
 
+$(MEDCAT):
+	python3 -m venv $(MEDCAT)
+	$(MEDCAT)/bin/python -m pip install --quiet 'medcat>=2.9,<3'
+
 clean:
-	rm -rf $(VENV) $(PEER) demo.jsonl demo.jsonl.rejects.jsonl
+	rm -rf $(VENV) $(PEER) $(MEDCAT) demo.jsonl demo.jsonl.rejects.jsonl

@@ -276,7 +276,7 @@ def test_folds_give_the_ranker_all_notes(
     output = tmp_path / "folds"
     for part in ("terms", "fold-1"):
         assert main([str(path), "--output", str(output), "--part", part]) == output
-    assert {entry.name for entry in output.iterdir()} == {"adapted.safetensors", "fold-1"}
+    assert {entry.name for entry in output.iterdir()} == {"adapted.safetensors", "fold-1", "settings.json"}
     before = (output / "fold-1" / "choices.npz").stat().st_mtime_ns
     assert main([str(path), "--output", str(output)]) == output / "checkpoint"
     assert (output / "fold-1" / "choices.npz").stat().st_mtime_ns == before
@@ -290,6 +290,9 @@ def test_folds_give_the_ranker_all_notes(
     with pytest.raises(SystemExit):
         main([str(path), "--part", "fold-2"])
     assert "found fold-2, expected one of terms, tagger, fold-0, fold-1" in capsys.readouterr().err
+    other = write_settings(folder, joint={**joint, "epochs": 2}, data={"train": ["train.jsonl"], "repeat": 2})
+    with pytest.raises(ModelError, match=r"found parts of a run with other settings \(joint.epochs\)"):
+        main([str(other), "--output", str(output)])
 
 
 def _joint(folder: Path) -> dict[str, object]:

@@ -17,10 +17,11 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import json
 import random
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ from training.tagger import embeddings_of, tag_note, train_tagger
 from training.terms import Term, stream_terms
 from training.write import write_checkpoint
 
+# Where a run's folder says what its parts were made with, and the settings that none of them depends on.
+_SETTINGS, _LATE = "settings.json", ("output", "name", "rank", "tensorboard")
+
 
 def train(settings: RunSettings, base: Path, part: str | None = None) -> Path:
     """Run a training and return the folder of its checkpoint.
@@ -78,12 +82,13 @@ def train(settings: RunSettings, base: Path, part: str | None = None) -> Path:
             returned then.
 
     Raises:
-        ModelError: If the encoder can't be used.
+        ModelError: If the encoder can't be used, or the run's folder holds parts made with other settings.
         NoteError: If a file of notes is not as expected, or a training note holds text of a development note.
     """
     started = time.monotonic()
     output = resolve(settings.output, base)
     output.mkdir(parents=True, exist_ok=True)
+    _refuse_other_settings(output, settings)
     torch.manual_seed(settings.seed)
     codeset = CodeSet.load(settings.release)
     folder = resolve(settings.data.folder, base) if settings.data.folder else None
@@ -114,6 +119,30 @@ def train(settings: RunSettings, base: Path, part: str | None = None) -> Path:
     checkpoint = run.finish(model, tokenizer, linker, dev_notes)
     _say(f"{checkpoint}: done in {(time.monotonic() - started) / 60:.1f} minutes")
     return checkpoint
+
+
+def _refuse_other_settings(output: Path, settings: RunSettings) -> None:
+    """Write the settings into a run's folder, or compare them: parts made with different ones must not be mixed."""
+    path = output / _SETTINGS
+    here = json.loads(json.dumps(_flatten(dataclasses.asdict(settings))))
+    before = json.loads(path.read_text("utf-8")) if path.exists() else here
+    changed = sorted(name for name in here.keys() | before.keys() if here.get(name) != before.get(name))
+    if changed:
+        raise ModelError(
+            f"{output}: found parts of a run with other settings ({', '.join(changed)}), expected the same; "
+            "give another --output, or delete the folder to begin anew"
+        )
+    path.write_text(json.dumps(here, indent=2) + "\n", "utf-8")
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the settings that parts depend on, by names such as ``joint.epochs``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in _LATE:
+            continue
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Speed of the whole pipeline against peers, on the same notes with the same terms.
+r"""Speed of the whole pipeline against peers, on the same notes with the same terms.
 
-    python benchmarks/speed_medspacy.py PATH/mtsamples/notes.jsonl --peer .venv-peer/bin/python
+    python benchmarks/speed_peers.py PATH/mtsamples/notes.jsonl --peer .venv-peer/bin/python \
+        --medcat .venv-medcat/bin/python
 
 This project's pipeline, from note to procedures, with the lexicon in one process and with the trained model in a
 process a core, which is what ``detect`` does. medSpaCy's: its tokenizer, sentences, target matcher and ConText with the
-default rules. spaCy's PhraseMatcher finds the terms in lower case and does no more. The peers run in one process.
-The systems take turns, and medians are reported.
+default rules. spaCy's PhraseMatcher finds the terms in lower case and does no more. MedCAT finds and links them, see
+``medcat_peer.py``. The peers run in one process. The systems take turns, and medians are reported.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-PEER = Path(__file__).with_name("medspacy_peer.py")
+PEER, MEDCAT = (Path(__file__).with_name(name) for name in ("medspacy_peer.py", "medcat_peer.py"))
 OURS = {"detect-icd10cm, lexicon": "lexicon", "detect-icd10cm, base": "base"}
 PEERS = {
     "medSpaCy (pyrush)": ("detect", "pyrush"),
@@ -112,8 +113,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notes", type=Path, help="notes, JSON Lines with a text")
     parser.add_argument(
-        "--peer", type=Path, help="a Python that has medSpaCy; without one only this project is measured"
+        "--peer", type=Path, help="a Python that has medSpaCy; without peers only this project is measured"
     )
+    parser.add_argument("--medcat", type=Path, help="a Python that has MedCAT")
     parser.add_argument("--n-notes", type=int, default=500)
     parser.add_argument("--n-runs", type=int, default=3)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -128,6 +130,8 @@ def main() -> None:
         }
         for system, options in PEERS.items() if arguments.peer else ():
             commands[system] = [arguments.peer, PEER, *options, notes, terms]
+        if arguments.medcat:
+            commands["MedCAT"] = [arguments.medcat, MEDCAT, notes, terms]
         results: dict[str, list[dict[str, Any]]] = {system: [] for system in commands}
         for _ in range(arguments.n_runs):
             for system, command in commands.items():
