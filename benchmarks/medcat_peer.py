@@ -1,8 +1,9 @@
 """MedCAT's side of the speed comparison, run by a Python that has MedCAT 2.
 
 MedCAT's own models come with a UMLS licence; here its concept database is made of the terms that all systems get. It
-reads notes as JSON Lines and prints one JSON object. Its defaults stand: the tokenizer of regular expressions, and a
-linker that, since nothing has trained it, takes what a name alone says. It asserts nothing, which MetaCAT would.
+reads notes as JSON Lines and prints one JSON object. Its defaults stand, but for the spelling: the tokenizer of regular
+expressions drops what the spell checker corrects, so it takes half the time and changes no mention. The linker, since
+nothing has trained it, takes what a name alone says. It asserts nothing, which MetaCAT would.
 
     python3 -m venv .venv-medcat && .venv-medcat/bin/pip install 'medcat>=2.9,<3'
     .venv-medcat/bin/python benchmarks/medcat_peer.py NOTES.jsonl TERMS.tsv
@@ -40,6 +41,7 @@ def load(terms: Path) -> Any:
     from medcat.vocab import Vocab
 
     config = Config()
+    config.general.spell_check = False
     names = pd.DataFrame(read_terms(terms), columns=["name", "cui"])
     return CAT(cdb=CDBMaker(config).prepare_csvs([names]), vocab=Vocab(), config=config)
 
