@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from detect_icd10cm.rules.chronicity import find_course
 from detect_icd10cm.rules.examples import parse_inline
 from detect_icd10cm.rules.indications import link_procedures
 from detect_icd10cm.rules.named import find_procedures
-from detect_icd10cm.rules.patterns import CodePattern, PatternIndex
+from detect_icd10cm.rules.patterns import CodeGroup, CodePattern, PatternIndex
 from detect_icd10cm.rules.procedures import LICENCE_FILE, check_procedures, load_procedures, meets_rule
 from detect_icd10cm.rules.schema import Procedure, looks_like_descriptor
 from detect_icd10cm.text.document import Document
@@ -211,6 +212,16 @@ def test_code_patterns(pattern: str, code: str, matches: bool) -> None:
     parsed = CodePattern.parse(pattern)
     assert parsed.matches(code) is matches
     assert bool(list(PatternIndex([(parsed, pattern)]).find(code))) is matches
+
+
+def test_group_has_the_codes_of_its_patterns() -> None:
+    group = CodeGroup.parse("G12.2-", "S44*S")
+    for _ in range(2):  # the second time it remembers
+        assert [group.matches(code) for code in ("G12.21", "S44.00XS", "S44.00XA", "G35")] == [True, True, False, False]
+    assert not CodeGroup().matches("G35")
+    copy = pickle.loads(pickle.dumps(group))
+    assert copy == group
+    assert copy.matches("G12.21")
 
 
 @pytest.mark.parametrize("text", ["G1", "G12..2", "G83-G80", "g35", "", "G80-G83-", "X*aa"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from detect_icd10cm.codes.codeset import CodeSet
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import Draft
-from detect_icd10cm.rules.patterns import parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 
 _AFTERCARE = ("Z47", "Z48")
 _SEVENTH_LENGTH = 8  # with the dot
 # Injuries, burns, and fractures of sick bones; poisonings, allergies and complications (T36-T88) are none.
-_INJURIES = parse_patterns("S00-S99", "T07-T34", "M80-", "M84.3-", "M84.4-", "M84.5-", "M84.6-")
+_INJURIES = CodeGroup.parse("S00-S99", "T07-T34", "M80-", "M84.3-", "M84.4-", "M84.5-", "M84.6-")
 _SUBSEQUENT = {"A": "D", "B": "E", "C": "F"}
 _KEPT = "{code} is not for injuries: their aftercare is this code, of a subsequent encounter (I.C.21.c.7, I.C.19.a)"
 

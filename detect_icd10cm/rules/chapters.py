@@ -6,7 +6,7 @@ import re
 
 from detect_icd10cm.codes.history import history_code
 from detect_icd10cm.rules.draft import Draft
-from detect_icd10cm.rules.patterns import parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 
 _REGION = 2  # "S6": wrist and hand
 _SUPERFICIAL, _UNSPECIFIED = "0", "9"
@@ -23,8 +23,8 @@ _ACUTE_PAIN = "G89.1"
 _PAIN_DROPPED = "{code}: its cause is known, and the encounter is not for the control of pain (I.C.6.b.1)"
 
 _BMI = "Z68"
-_WEIGHT = parse_patterns("E40-E46", "E66-", "E88.82", "R62-", "R63-", "F50-", "R64")
-_PREGNANCY = parse_patterns("O00-O99", "Z33-Z34")
+_WEIGHT = CodeGroup.parse("E40-E46", "E66-", "E88.82", "R62-", "R63-", "F50-", "R64")
+_PREGNANCY = CodeGroup.parse("O00-O99", "Z33-Z34")
 
 
 def drop_lesser_injuries(draft: Draft) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from detect_icd10cm.codes.codeset import CodeSet
-from detect_icd10cm.rules.patterns import CodePattern
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention, Setting
 
@@ -105,9 +105,9 @@ class Draft:
         entry.doubts += old.doubts
         return True
 
-    def find(self, patterns: Iterable[CodePattern]) -> list[str]:
-        """Return the codes so far that are of one of these groups."""
-        return [code for code in self.entries if any(pattern.matches(code) for pattern in patterns)]
+    def find(self, group: CodeGroup) -> list[str]:
+        """Return the codes so far that belong to a group."""
+        return list(filter(group.matches, self.entries))
 
     def mentions_of(self, code: str) -> list[Mention]:
         """Return the mentions that state a code."""

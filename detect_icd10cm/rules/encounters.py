@@ -5,7 +5,7 @@ from __future__ import annotations
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft
 from detect_icd10cm.rules.patient import find_patient
-from detect_icd10cm.rules.patterns import parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.rules.tables import Encounter, load_encounters
 
 # Notes say why the patient came in their first words, in characters.
@@ -15,7 +15,7 @@ _PRECISION = 0.75
 # "Z00.1": what says of which kind the visit is.
 _KIND = 5
 # Aftercare and follow-up are generally listed first (I.C.21.c.7, I.C.21.c.8).
-_AFTER = parse_patterns("Z08", "Z09", "Z47-", "Z48-")
+_AFTER = CodeGroup.parse("Z08", "Z09", "Z47-", "Z48-")
 # Aftercare that does not say of what, which a more specific one takes the place of.
 _SURGICAL, _UNNAMED = ("Z47", "Z48"), "Z48.89"
 _REASON = "the note begins with what the visit is for ({guideline}, row {id})"

@@ -62,14 +62,14 @@ def _flag_patient(draft: Draft, entry: Entry, patient: Patient) -> None:
     table = load_flags()
     named = _sexes_in(draft.codeset.title(entry.code))
     for sex, patterns in (("female", table.female), ("male", table.male)):
-        only = named == {sex} or any(pattern.matches(entry.code) for pattern in patterns)
+        only = named == {sex} or patterns.matches(entry.code)
         if only and patient.sex not in (sex, None):
             entry.flags.append(f"for {sex} patients, the note speaks of a {patient.sex} one")
             entry.doubts.append("sex")
     for row in table.ages:
         if patient.age is None or row.low <= patient.age <= row.high:
             continue
-        if any(pattern.matches(entry.code) for pattern in row.codes):
+        if row.codes.matches(entry.code):
             entry.flags.append(f"for ages {row.low} to {row.high} ({row.why}), the note speaks of {patient.age} years")
             entry.doubts.append("age")
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from detect_icd10cm.rules.chronicity import find_course, find_sentence
-from detect_icd10cm.rules.patterns import CodePattern
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.rules.schema import Blocker, EvidenceRule, IndicationRule, Procedure
 from detect_icd10cm.types import Indication, Mention, NoteCode, Status
 
@@ -87,9 +87,9 @@ class _NoteFindings:
         self.to_review = {code.code for code in codes if code.decision == "review"}
         self._said: dict[re.Pattern[str], bool] = {}
 
-    def has_any(self, patterns: Iterable[CodePattern]) -> bool:
+    def has_any(self, group: CodeGroup) -> bool:
         """Return whether a present finding is of one of these codes."""
-        return any(pattern.matches(code) for pattern in patterns for code in self.present)
+        return any(map(group.matches, self.present))
 
     def says(self, pattern: re.Pattern[str]) -> bool:
         """Return whether the note has such words; many procedures ask for the same."""

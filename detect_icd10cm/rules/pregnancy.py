@@ -8,12 +8,12 @@ from typing import Literal, cast, get_args
 
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import Draft
-from detect_icd10cm.rules.patterns import CodePattern, parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.rules.tables import Obstetric, load_pregnancy
 
 Time = Literal["pregnancy", "childbirth", "puerperium"]
 
-_DELIVERED, _VISIT_BEHIND_BIRTH = parse_patterns("O80", "O82", "Z37-"), parse_patterns("Z39-")
+_DELIVERED, _VISIT_BEHIND_BIRTH = CodeGroup.parse("O80", "O82", "Z37-"), CodeGroup.parse("Z39-")
 # What titles say of the time goes ahead of the blocks: an embolism is of any of the three.
 _TIME_IN_TITLE = re.compile(
     r"(?P<pregnancy>\btrimester\b|\b(?:in|with|complicating) pregnancy\b(?! and\b))|"
@@ -22,15 +22,15 @@ _TIME_IN_TITLE = re.compile(
 )
 # A cardiomyopathy of pregnancy may be of any of them too, and does not say of which (I.C.15.o.5).
 _UNTIMED = "O90.3"
-_TIMES: tuple[tuple[Time | None, tuple[CodePattern, ...]], ...] = (
-    (None, parse_patterns(_UNTIMED)),
-    ("puerperium", parse_patterns("O72.2", "O85-O87", "O89-O92")),
-    ("childbirth", parse_patterns("O67-O77")),
-    ("pregnancy", parse_patterns("O09-O66", "Z33.1", "Z34-", "Z3A-")),
+_TIMES: tuple[tuple[Time | None, CodeGroup], ...] = (
+    (None, CodeGroup.parse(_UNTIMED)),
+    ("puerperium", CodeGroup.parse("O72.2", "O85-O87", "O89-O92")),
+    ("childbirth", CodeGroup.parse("O67-O77")),
+    ("pregnancy", CodeGroup.parse("O09-O66", "Z33.1", "Z34-", "Z3A-")),
 )
 # The trimester in the titles of these is that of a delivery before or at term.
-_DELIVERED_OF_LABOR = parse_patterns("O60.1-", "O60.2-")
-_ABORTIVE = parse_patterns("O00-O08", "Z33.2")
+_DELIVERED_OF_LABOR = CodeGroup.parse("O60.1-", "O60.2-")
+_ABORTIVE = CodeGroup.parse("O00-O08", "Z33.2")
 _INCIDENTAL_STATE, _SUPERVISED, _NORMAL_DELIVERY = "Z33.1", "Z34", "O80"
 # The provider has to say that what is treated does not touch the pregnancy.
 _INCIDENTAL = re.compile(
@@ -122,7 +122,7 @@ def _time_of(draft: Draft, code: str) -> Time | None:
     said = _TIME_IN_TITLE.search(draft.codeset.title(code)) if code.startswith("O") else None
     if said:
         return cast(Time, said.lastgroup)
-    return next((time for time, patterns in _TIMES if any(pattern.matches(code) for pattern in patterns)), None)
+    return next((time for time, patterns in _TIMES if patterns.matches(code)), None)
 
 
 def _find_conditions(draft: Draft) -> Iterator[tuple[str, Obstetric]]:
@@ -159,7 +159,7 @@ def _add_obstetric(draft: Draft, time: Time) -> None:
             continue
         if is_new:
             entry.doubts.append(_NOT_SAID)
-        if any(pattern.matches(code) for pattern in row.drops):
+        if row.drops.matches(code):
             draft.drop(code, "")
 
 

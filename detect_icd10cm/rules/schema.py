@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from detect_icd10cm.errors import RulesError
-from detect_icd10cm.rules.patterns import CodePattern, PatternIndex
+from detect_icd10cm.rules.patterns import CodeGroup, CodePattern, PatternIndex
 from detect_icd10cm.types import CoverageFlag
 
 # Stands for the source of a statement that rests on no document.
@@ -54,7 +54,12 @@ Text = Annotated[str, Field(min_length=1), AfterValidator(_unwrap)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 CptCode = Annotated[str, Field(pattern=r"^\d{4}[0-9A-Z]$")]
 Pattern = Annotated[CodePattern, BeforeValidator(_parse_pattern)]
-Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1)]
+if TYPE_CHECKING:
+    Group = CodeGroup
+    Patterns = CodeGroup
+else:
+    Group = Annotated[tuple[Pattern, ...], AfterValidator(CodeGroup)]
+    Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1), AfterValidator(CodeGroup)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
@@ -130,8 +135,8 @@ class EvidenceRule(Statement):
     why: Text
     reviewed: date
     examples: Examples
-    needs: tuple[Pattern, ...] = ()
-    unless: tuple[Pattern, ...] = ()
+    needs: Group = CodeGroup()
+    unless: Group = CodeGroup()
     words: tuple[Text, ...] = ()
     note_words: tuple[Text, ...] = ()
     course: Literal["chronic", "not_acute"] | None = None
@@ -186,7 +191,7 @@ class CoverageRule(Statement):
     summary: Text
     points: Literal["for", "against", "neither"]
     indications: Annotated[tuple[Slug, ...], Field(min_length=1)]
-    codes: tuple[Pattern, ...] = ()
+    codes: Group = CodeGroup()
 
 
 class Sibling(Statement):
@@ -250,8 +255,7 @@ class Procedure(Statement):
         return tuple(
             CoverageFlag(flag.id, flag.summary, flag.points)
             for flag in self.coverage_flags
-            if indication in flag.indications
-            and (not flag.codes or any(pattern.matches(code) for pattern in flag.codes for code in codes))
+            if indication in flag.indications and (not flag.codes or any(map(flag.codes.matches, codes)))
         )
 
     @cached_property

@@ -10,7 +10,7 @@ from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft, Entry
 from detect_icd10cm.rules.instructions import find_note, is_manifestation
 from detect_icd10cm.rules.partners import SEVERE_SEPSIS, is_sepsis
-from detect_icd10cm.rules.patterns import parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.types import KINDS
 
 _DIAGNOSIS_SECTIONS = frozenset({"assessment", "diagnosis"})
@@ -30,7 +30,7 @@ _SITE_FIRST = "listed behind {code}, the site of the pain: the encounter is not 
 _REASON_FIRST = "listed first: what the visit is for (IV.A, I.C.21.c)"
 _PAIN_FIRST = "listed first: the encounter is for the control of pain (I.C.6.b.1)"
 # Z codes that may only be listed first (I.C.21.c.15), and what of them may stand elsewhere.
-_ONLY_FIRST = parse_patterns(
+_ONLY_FIRST = CodeGroup.parse(
     "Z00-", "Z01-", "Z02-", "Z04-", "Z31.81", "Z31.83", "Z31.84", "Z33.2", "Z34-", "Z38-", "Z39-", "Z40-", "Z42-",
     "Z51.0", "Z51.1-", "Z52-", "Z76.1", "Z76.2", "Z99.12",
 )  # fmt: skip
@@ -38,7 +38,7 @@ _ALSO_ELSEWHERE = ("Z00.6", "Z52.9")
 _ONLY_FIRST_SAID = "listed first: it may be reported only so (I.C.21.c.15)"
 _OBSTETRIC_FIRST = "listed first: chapter 15 goes ahead of the other chapters (I.C.15.a.1)"
 # Infections of one place, which stand behind the sepsis that the patient was admitted with.
-_LOCALIZED = parse_patterns(
+_LOCALIZED = CodeGroup.parse(
     "G00-G03", "I33-", "J09-J18", "J20-J22", "J69.0", "J85-J86", "K35-", "K57.0-", "K57.2-", "K57.4-", "K57.8-", "K65-",
     "K81.0", "K83.09", "L02-L04", "L08-", "M00-", "M46.2-", "M86-", "N10", "N12", "N13.6", "N30-", "N34-", "N39.0",
     "N41-", "N45-", "N70-N77", "A04-", "A09", "U07.1",
@@ -126,7 +126,7 @@ def _find_ahead(draft: Draft, code: str) -> dict[str, str]:
 
 def _find_sepsis(draft: Draft, code: str) -> dict[str, str]:
     """Return the sepsis that goes ahead of a localized infection: none that the note lets come later (I.C.1.d.4)."""
-    if not any(pattern.matches(code) for pattern in _LOCALIZED):
+    if not _LOCALIZED.matches(code):
         return {}
     found = [other for other in draft if other != code and is_sepsis(draft, other) and not _came_later(draft, other)]
     for other in found:

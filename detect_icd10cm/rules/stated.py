@@ -8,7 +8,7 @@ from detect_icd10cm.codes.history import family_code, history_code
 from detect_icd10cm.rules.aftercare import subsequent_code
 from detect_icd10cm.rules.chronicity import find_sentence
 from detect_icd10cm.rules.draft import FINAL_SECTIONS, Draft
-from detect_icd10cm.rules.patterns import parse_patterns
+from detect_icd10cm.rules.patterns import CodeGroup
 from detect_icd10cm.rules.validity import find_successor
 from detect_icd10cm.types import Mention
 
@@ -40,10 +40,10 @@ _CONCERNS = (
 _PASSES = ("Z86.1", "Z86.2", "Z86.6", "Z87.0", "Z87.1", "Z87.2", "Z87.3", "Z87.4", "Z87.828")
 
 # Poisonings, effects of drugs, and complications of care: no injuries, which is all that there is a history code of.
-_NO_HISTORY = parse_patterns("T36-T50", "T80-T88")
+_NO_HISTORY = CodeGroup.parse("T36-T50", "T80-T88")
 
 # An injury of the past that is still cared for, and one that is over.
-_INJURY = parse_patterns("S00-S99", "M80-", "M84-", "T20-T25")
+_INJURY = CodeGroup.parse("S00-S99", "M80-", "M84-", "T20-T25")
 _SEVENTH_LENGTH = 8  # with the dot
 _HEALING = re.compile(
     r"\bhealing\b|\bfollow-?up (?:of|for)\b|\baftercare\b|\b(?:days?|weeks?) (?:ago|out|after|post)\b|"
@@ -120,7 +120,7 @@ def _find_code(mention: Mention, draft: Draft) -> tuple[str, str] | None:
         healing = _find_healing(mention, draft)
         if healing:
             return healing, _UNDER_CARE
-        if any(pattern.matches(mention.code) for pattern in _NO_HISTORY):
+        if _NO_HISTORY.matches(mention.code):
             return None
         code = history_code(mention.code, draft.codeset)
         return (code, _HISTORY) if code else None
@@ -154,7 +154,7 @@ def _find_healing(mention: Mention, draft: Draft) -> str | None:
     if not _HEALING.search(text, low, high) or _OVER.search(text, low, high):
         return None
     for code in (mention.code, *(candidate.code for candidate in mention.candidates)):
-        is_injury = len(code) == _SEVENTH_LENGTH and any(pattern.matches(code) for pattern in _INJURY)
+        is_injury = len(code) == _SEVENTH_LENGTH and _INJURY.matches(code)
         if is_injury and code[-1] != "S":
             return subsequent_code(code, draft.codeset)
     return None

@@ -25,7 +25,7 @@ def drop_integral_symptoms(draft: Draft) -> None:
         if not _is_symptom(draft, code):
             continue
         for row in table.find(code):
-            causes = [cause for cause in confirmed if cause != code and any(p.matches(cause) for p in row.of)]
+            causes = [cause for cause in confirmed if cause != code and row.of.matches(cause)]
             if causes:
                 draft.drop(code, _INTEGRAL.format(symptom=code, id=row.id), causes)
                 break

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from detect_icd10cm.packaged import packaged_file, read_yaml
-from detect_icd10cm.rules.patterns import CodePattern, PatternIndex
-from detect_icd10cm.rules.schema import Pattern, Patterns, Slug, Strict, Text, Texts, any_of
+from detect_icd10cm.rules.patterns import CodeGroup, CodePattern, PatternIndex
+from detect_icd10cm.rules.schema import Group, Patterns, Slug, Strict, Text, Texts, any_of
 from detect_icd10cm.types import Setting
 
 T = TypeVar("T", bound=BaseModel)
@@ -32,7 +32,7 @@ class Combination(Strict):
     id: Slug
     when: Annotated[tuple[Patterns, ...], Field(min_length=2)]
     to: str
-    drops: tuple[Pattern, ...] = ()
+    drops: Group = CodeGroup()
     guideline: Text
     doubt: Text | None = None
 
@@ -45,7 +45,7 @@ class Partner(Strict):
     add: str
     guideline: Text
     doubt: Text
-    unless: tuple[Pattern, ...] = ()
+    unless: Group = CodeGroup()
     words: tuple[Text, ...] = ()
 
     @cached_property
@@ -62,7 +62,7 @@ class Obstetric(Strict):
     by: dict[Literal["pregnancy", "childbirth", "puerperium"], str]
     unless: Patterns
     guideline: Text
-    drops: tuple[Pattern, ...] = ()
+    drops: Group = CodeGroup()
 
 
 class Drug(Strict):
@@ -72,7 +72,7 @@ class Drug(Strict):
     code: str
     names: Texts
     guideline: Text
-    needs: tuple[Pattern, ...] = ()
+    needs: Group = CodeGroup()
     listed: bool = False
 
     @cached_property
@@ -93,8 +93,8 @@ class Encounter(Strict):
     code: str
     cues: Texts
     guideline: Text
-    needs: tuple[Pattern, ...] = ()
-    unless: tuple[Pattern, ...] = ()
+    needs: Group = CodeGroup()
+    unless: Group = CodeGroup()
     about: tuple[Text, ...] = ()
     setting: Setting | None = None
     ages: tuple[int, int] | None = None
