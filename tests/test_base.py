@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from detect_icd10cm import CodeSet, Detector
-from detect_icd10cm.model.load import BASE_FOLDER, load_model
+from detect_icd10cm.errors import ModelError
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, NETWORK
+from detect_icd10cm.model.load import BASE_FOLDER, load_model, load_network
 from detect_icd10cm.model.trained import TrainedModel
 from detect_icd10cm.notes.gold import read_gold
 from detect_icd10cm.text.document import Document
 from detect_icd10cm.types import Mention
+from training.export import export_onnx
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "labelled.jsonl"
 NOTE = (
@@ -36,6 +39,18 @@ def said(mentions: tuple[Mention, ...]) -> dict[str, tuple[str, str]]:
 def test_it_is_the_default_and_small() -> None:
     assert sum(path.stat().st_size for path in BASE_FOLDER.iterdir()) <= 60 * 2**20
     assert Detector.from_pretrained()("No fever.").model == "detect-icd10cm-base"
+
+
+def test_its_graph_multiplies_with_the_matrices_of_its_network(tmp_path: Path) -> None:
+    """A graph holds none of the layers' matrices; one of another network than the folder's is not written."""
+    assert (BASE_FOLDER / ENCODER_ONNX).stat().st_size < 2**20
+    network = load_network(BASE_FOLDER)
+    (tmp_path / NETWORK).symlink_to(BASE_FOLDER / NETWORK)
+    export_onnx(network, tmp_path)
+    assert (tmp_path / ENCODER_ONNX).stat().st_size < 2**20
+    network.layers()[0].output.dense.weight.data[0] *= -1
+    with pytest.raises(ModelError, match=r"found another encoder\.encoder\.layer\.0\.output\.dense\.weight"):
+        export_onnx(network, tmp_path)
 
 
 def test_it_reads_a_note(model: TrainedModel) -> None:

@@ -185,6 +185,12 @@ class TestErrors:
         with pytest.raises(ModelError, match=f"found no {graph}; run: python -m training.export"):
             load_model(folder, "onnx")
 
+    def test_graph_of_another_network(self, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        unknown = {"encoder.encoder.layer.9.output.dense.weight": np.zeros((4, 4), np.int8)}
+        monkeypatch.setattr("detect_icd10cm.model.onnx.layer_matrices", lambda _: unknown)
+        with pytest.raises(ModelError, match=r"of another network; run: python -m training\.export"):
+            load_model(tiny_checkpoint, "onnx")
+
     def test_another_model(self, tmp_path: Path) -> None:
         (tmp_path / CONFIG).write_text('{"model_type": "bert"}', "utf-8")
         with pytest.raises(ModelError, match="found model_type 'bert'"):

@@ -1,7 +1,8 @@
 """Write the graphs that onnxruntime runs on a CPU: ``python -m training.export CHECKPOINT``.
 
 The word embeddings stay out of the graph: they are looked up in the checkpoint's int8 rows. The layers' matrix products
-run in int8, the heads in float32. Only encoders built like BERT have a graph; others are run by torch.
+run in int8, with the very matrices of the checkpoint's network, which stay out, too; the heads run in float32. Only
+encoders built like BERT have a graph; others are run by torch.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ import argparse
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from detect_icd10cm.errors import ModelError
-from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX, read_packed
+from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.load import load_network
 from detect_icd10cm.model.modeling import DetectModel
-from detect_icd10cm.model.onnx import TERMS_TOGETHER, ZERO
+from detect_icd10cm.model.onnx import TERMS_TOGETHER, ZERO, layer_matrices
 
 _OPSET, _IR = 17, 8
 
@@ -40,20 +43,21 @@ class _PlainLayers(nn.Module):
         self.label_head = model.label_head
         self.frozen_layers = model.config.frozen_layers
         self.n_heads = model.config.encoder.num_attention_heads
+        self.head_size = model.config.encoder.hidden_size // self.n_heads
 
     def forward(self, embedded: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = self.embeddings.LayerNorm(embedded)
+        hidden, added = self.embeddings.LayerNorm(embedded)[0], added[0]
         for i, layer in enumerate(self.layers):
             if i == self.frozen_layers:
                 hidden = hidden + added
             hidden = self._layer(layer, hidden)
-        return hidden, self.label_head(hidden)
+        return hidden[None], self.label_head(hidden)[None]
 
     def _layer(self, layer: Any, hidden: Tensor) -> Tensor:
         attention = layer.attention.self
         query, key, value = (self._split(part(hidden)) for part in (attention.query, attention.key, attention.value))
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        mixed = (scores.softmax(-1) @ value).permute(1, 0, 2).reshape(-1, self.n_heads * self.head_size)
         output = layer.attention.output
         hidden = output.LayerNorm(output.dense(mixed) + hidden)
         inner = functional.gelu(layer.intermediate.dense(hidden))
@@ -61,7 +65,8 @@ class _PlainLayers(nn.Module):
         return result
 
     def _split(self, hidden: Tensor) -> Tensor:
-        return hidden.unflatten(-1, (self.n_heads, hidden.shape[-1] // self.n_heads)).transpose(1, 2)
+        """Return shape (heads, pieces, head size): sizes that are told beforehand, the graph need not work out."""
+        return hidden.reshape(-1, self.n_heads, self.head_size).permute(1, 0, 2)
 
 
 class _Heads(nn.Module):
@@ -73,16 +78,15 @@ class _Heads(nn.Module):
         return self.model.score_mentions(span, context, rules, sections)
 
 
-def export_onnx(model: DetectModel, folder: Path, *, int8: bool = True) -> None:
+def export_onnx(model: DetectModel, folder: Path) -> None:
     """Write a checkpoint's graphs into its folder.
 
     Args:
-        model: The network, in float32.
+        model: The checkpoint's network, in float32.
         folder: The checkpoint.
-        int8: Whether the layers' matrix products run in int8.
 
     Raises:
-        ModelError: If the encoder is of another build than BERT's.
+        ModelError: If the encoder is of another build than BERT's, or the network is not the folder's.
     """
     if model.config.encoder.model_type != "bert" or model.config.encoder.hidden_act != "gelu":
         raise ModelError(
@@ -97,10 +101,9 @@ def export_onnx(model: DetectModel, folder: Path, *, int8: bool = True) -> None:
             _PlainLayers(model), (torch.zeros(1, 5, size), torch.zeros(1, 5, size)), plain, ["embedded", "added"],
             ["hidden", "labels"], {1: "pieces"},
         )  # fmt: skip
-        if int8:
-            _quantize(plain, folder / ENCODER_ONNX)
-        else:
-            (folder / ENCODER_ONNX).write_bytes(plain.read_bytes())
+        quantized = plain.with_suffix(".int8")
+        _quantize(plain, quantized)
+        _leave_out(quantized, folder / ENCODER_ONNX, layer_matrices(read_packed(folder)))
     _trace(
         _Heads(model), (rows, torch.zeros(2, size), ids, ids), folder / HEADS_ONNX,
         ["span", "context", "rules", "sections"], ["assertions", "kinds", "vectors"], {0: "mentions"},
@@ -153,6 +156,33 @@ def _quantize(source: Path, target: Path) -> None:
 
     logging.getLogger().setLevel(logging.ERROR)
     quantize_dynamic(source, target, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8, per_channel=True)
+
+
+def _leave_out(source: Path, target: Path, matrices: Mapping[str, Array]) -> None:
+    """Write a quantized graph without matrices, which are given when it is loaded, by their names in the network."""
+    import onnx
+
+    model = onnx.load(source)
+    names = {_name_in_graph(name): name for name in matrices}
+    for matrix in model.graph.initializer:
+        name = names.pop(matrix.name, None)
+        if name is None:
+            continue
+        if not np.array_equal(onnx.numpy_helper.to_array(matrix), matrices[name]):
+            raise ModelError(f"{target.parent}: found another {name} than the network's, expected its own checkpoint")
+        for node in model.graph.node:
+            node.input[:] = [name if read == matrix.name else read for read in node.input]
+        matrix.ClearField("raw_data")
+        matrix.name, matrix.data_location = name, onnx.TensorProto.EXTERNAL
+        matrix.external_data.add(key="location", value="-")
+    if names:
+        raise ModelError(f"{target.parent}: found no {', '.join(names)} in the traced graph")
+    target.write_bytes(model.SerializeToString())
+
+
+def _name_in_graph(name: str) -> str:
+    """Return what tracing and quantizing call a matrix: ``layers.0.output.dense.weight_Transposed_quantized``."""
+    return f"layers.{name.split('.layer.', 1)[1]}_Transposed_quantized"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

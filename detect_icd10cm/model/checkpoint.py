@@ -7,7 +7,7 @@ config.json         ``DetectConfig``: the encoder, the release and the hash of i
 model.safetensors   the network; two-dimensional weights as int8 rows with a scale each, or as floats
 linker.safetensors  known phrases, counts, siblings by side, the ranker, the word tagger
 tokenizer.json      the encoder's tokenizer
-encoder.onnx        the network for onnxruntime, its embeddings left out; written by ``training.export``
+encoder.onnx        the network for onnxruntime, its embeddings and matrices left out; written by ``training.export``
 heads.onnx          the heads for onnxruntime
 terms.onnx          the product of mentions with all terms for onnxruntime, the terms left out
 metrics.json        the run's settings and its figures; ``MODEL_CARD.md`` is written from them

@@ -121,13 +121,21 @@ def _run_graphs(folder: Path, packed: dict[str, Array], index: TermIndex) -> Run
     for graph in (ENCODER_ONNX, TERMS_ONNX):
         if not (folder / graph).is_file():
             raise ModelError(f"{folder}: found no {graph}; run: python -m training.export {folder}")
-    from detect_icd10cm.model.onnx import OnnxRuntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail  # type: ignore[import-untyped]
+
+    from detect_icd10cm.model.onnx import OnnxRuntime, layer_matrices
 
     names = [n for n in packed if n.endswith(("embeddings.weight", "embedding.weight", "tag_bias.weight"))]
     weights = {n: unpack(packed, n) for n in names if n != _WORDS}
     rows = packed[_WORDS]
     scales = packed.get(_WORDS + SCALE, np.ones(len(rows), np.float32))
-    return OnnxRuntime(folder, weights, rows, scales, index.logit_vectors())
+    try:
+        return OnnxRuntime(folder, layer_matrices(packed), weights, rows, scales, index.logit_vectors())
+    except Fail as error:
+        raise ModelError(
+            f"{folder}: found graphs that another version exported, or of another network; "
+            f"run: python -m training.export {folder}"
+        ) from error
 
 
 def uses_gpu(device: Device) -> bool:

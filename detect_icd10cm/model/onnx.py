@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from detect_icd10cm.machine import count_cores
-from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX
+from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, SCALE, TERMS_ONNX
 from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
 
@@ -19,6 +19,7 @@ from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
 # with each other.
 TERMS_TOGETHER = 32
 _BEST_GROUPS = 32
+_LAYERS = "encoder.encoder.layer."
 _MENTIONS_AT_ONCE = 32  # products of one mention with all terms take a third of a megabyte
 ZERO = 128  # what stands for zero in the whole numbers of a mention's vector
 
@@ -28,6 +29,7 @@ class OnnxRuntime:
 
     Args:
         folder: The checkpoint.
+        layers: The matrices that its encoder's graph leaves out; see ``layer_matrices``.
         weights: Its weights by name, word embeddings as int8 rows with ``word_scales``.
         word_rows: Word embeddings, int8, shape (vocabulary, size).
         word_scales: Scale of each row.
@@ -40,23 +42,21 @@ class OnnxRuntime:
     batch_tokens = 0
 
     def __init__(
-        self, folder: Path, weights: dict[str, Array], word_rows: Array, word_scales: Array, terms: Array
+        self,
+        folder: Path,
+        layers: Mapping[str, Array],
+        weights: Mapping[str, Array],
+        word_rows: Array,
+        word_scales: Array,
+        terms: Array,
     ) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
-
         n_threads = int(os.environ.get("OMP_NUM_THREADS", "0").partition(",")[0] or 0) or count_cores()
         self._threads = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        self._encoder: Any = onnxruntime.InferenceSession(str(folder / ENCODER_ONNX), options, providers)
-        self._heads: Any = onnxruntime.InferenceSession(str(folder / HEADS_ONNX), options, providers)
         self._n_terms = len(terms)
-        # The session reads its terms from here, so that they are kept as long as it is.
-        self._term_table = onnxruntime.OrtValue.ortvalue_from_numpy(_term_table(terms))
-        options.add_external_initializers(["terms"], [self._term_table])
-        self._terms: Any = onnxruntime.InferenceSession(str(folder / TERMS_ONNX), options, providers)
+        self._given: list[Any] = []
+        self._encoder = self._load(folder / ENCODER_ONNX, layers)
+        self._heads = self._load(folder / HEADS_ONNX)
+        self._terms = self._load(folder / TERMS_ONNX, {"terms": _term_table(terms)})
         self._rows, self._scales = word_rows, word_scales.astype(np.float32)[:, None]
         self.n_pieces = len(word_rows)
         embeddings = "encoder.embeddings."
@@ -65,6 +65,19 @@ class OnnxRuntime:
         self._tags = weights["tag_embedding.weight"].astype(np.float32)
         self._sections = weights["section_embedding.weight"].astype(np.float32)
         self._tag_bias = weights["tag_bias.weight"].astype(np.float32)
+
+    def _load(self, graph: Path, left_out: Mapping[str, Array] | None = None) -> Any:
+        """Return a session that runs a graph in one thread, given what the graph leaves out."""
+        import onnxruntime  # type: ignore[import-untyped]
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        if left_out:
+            given = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in left_out.values()]
+            options.add_external_initializers(list(left_out), given)
+            self._given += given  # the session reads them from here, so that they are kept as long as it is
+        return onnxruntime.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
 
     def embed(self, ids: Array) -> Array:
         """Return the word embeddings of pieces."""
@@ -105,6 +118,15 @@ class OnnxRuntime:
         place, group = np.divmod(_largest(members, NEAREST_TERMS), groups.shape[1])
         found: Array = TERMS_TOGETHER * np.take_along_axis(groups, group, 1) + place
         return np.minimum(found, self._n_terms - 1)
+
+
+def layer_matrices(packed: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the int8 matrices of the encoder's layers by name, as products take them: shape (size before, size).
+
+    The network's weights, as a checkpoint stores them, are what the graph multiplies with, so it leaves them out.
+    """
+    names = [name for name in packed if name.startswith(_LAYERS) and name + SCALE in packed]
+    return {name: np.ascontiguousarray(packed[name].T) for name in names}
 
 
 def _term_table(terms: Array) -> Array:
