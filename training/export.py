@@ -25,7 +25,7 @@ from detect_icd10cm.model.checkpoint import ENCODER_ONNX, HEADS_ONNX, TERMS_ONNX
 from detect_icd10cm.model.inputs import Array
 from detect_icd10cm.model.load import load_network
 from detect_icd10cm.model.modeling import DetectModel
-from detect_icd10cm.model.onnx import TERMS_TOGETHER, ZERO, layer_matrices
+from detect_icd10cm.model.onnx import LAYERS, TERMS_TOGETHER, ZERO, layer_matrices
 
 _OPSET, _IR = 17, 8
 
@@ -163,26 +163,25 @@ def _leave_out(source: Path, target: Path, matrices: Mapping[str, Array]) -> Non
     import onnx
 
     model = onnx.load(source)
+    traced = {initializer.name: initializer for initializer in model.graph.initializer}
     names = {_name_in_graph(name): name for name in matrices}
-    for matrix in model.graph.initializer:
-        name = names.pop(matrix.name, None)
-        if name is None:
-            continue
+    for old, name in names.items():
+        matrix = traced.get(old)
+        if matrix is None:
+            raise ModelError(f"{target.parent}: found no {old} in the traced graph")
         if not np.array_equal(onnx.numpy_helper.to_array(matrix), matrices[name]):
             raise ModelError(f"{target.parent}: found another {name} than the network's, expected its own checkpoint")
-        for node in model.graph.node:
-            node.input[:] = [name if read == matrix.name else read for read in node.input]
         matrix.ClearField("raw_data")
         matrix.name, matrix.data_location = name, onnx.TensorProto.EXTERNAL
         matrix.external_data.add(key="location", value="-")
-    if names:
-        raise ModelError(f"{target.parent}: found no {', '.join(names)} in the traced graph")
+    for node in model.graph.node:
+        node.input[:] = [names.get(read, read) for read in node.input]
     target.write_bytes(model.SerializeToString())
 
 
 def _name_in_graph(name: str) -> str:
     """Return what tracing and quantizing call a matrix: ``layers.0.output.dense.weight_Transposed_quantized``."""
-    return f"layers.{name.split('.layer.', 1)[1]}_Transposed_quantized"
+    return f"layers.{name.removeprefix(LAYERS)}_Transposed_quantized"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

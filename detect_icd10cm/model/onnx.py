@@ -19,9 +19,9 @@ from detect_icd10cm.model.runtime import NEAREST_TERMS, MentionScores
 # with each other.
 TERMS_TOGETHER = 32
 _BEST_GROUPS = 32
-_LAYERS = "encoder.encoder.layer."
 _MENTIONS_AT_ONCE = 32  # products of one mention with all terms take a third of a megabyte
 ZERO = 128  # what stands for zero in the whole numbers of a mention's vector
+LAYERS = "encoder.encoder.layer."  # what a network's names of its layers begin with
 
 
 class OnnxRuntime:
@@ -125,7 +125,7 @@ def layer_matrices(packed: Mapping[str, Array]) -> dict[str, Array]:
 
     The network's weights, as a checkpoint stores them, are what the graph multiplies with, so it leaves them out.
     """
-    names = [name for name in packed if name.startswith(_LAYERS) and name + SCALE in packed]
+    names = [name for name in packed if name.startswith(LAYERS) and name + SCALE in packed]
     return {name: np.ascontiguousarray(packed[name].T) for name in names}
 
 

@@ -61,8 +61,8 @@ def _flag_patient(draft: Draft, entry: Entry, patient: Patient) -> None:
         return
     table = load_flags()
     named = _sexes_in(draft.codeset.title(entry.code))
-    for sex, patterns in (("female", table.female), ("male", table.male)):
-        only = named == {sex} or patterns.matches(entry.code)
+    for sex, group in (("female", table.female), ("male", table.male)):
+        only = named == {sex} or group.matches(entry.code)
         if only and patient.sex not in (sex, None):
             entry.flags.append(f"for {sex} patients, the note speaks of a {patient.sex} one")
             entry.doubts.append("sex")

@@ -19,7 +19,7 @@ _PATTERN = re.compile(
 # Lengths of "G35", "G35.D", "G12.21" and so on; no code stops at the dot.
 _LENGTHS = (3, 5, 6, 7, 8)
 _WITH_SEVENTH = 8
-# Codes whose items or membership are kept once found; far more than notes of a kind hold.
+# Codes whose items are kept once found; far more than notes of a kind hold.
 _MAX_FOUND = 1 << 14
 
 
@@ -61,36 +61,6 @@ class CodePattern:
         return code.startswith(self.prefixes)
 
 
-class CodeGroup(tuple[CodePattern, ...]):
-    """Some patterns, and which codes belong to any of them: each code is compared once and remembered."""
-
-    _known: dict[str, bool]
-
-    def __new__(cls, patterns: Iterable[CodePattern] = ()) -> CodeGroup:
-        """Return a group of these patterns."""
-        group = super().__new__(cls, patterns)
-        group._known = {}
-        return group
-
-    @classmethod
-    def parse(cls, *texts: str) -> CodeGroup:
-        """Read several patterns.
-
-        Raises:
-            RulesError: If one of them is none.
-        """
-        return cls(map(CodePattern.parse, texts))
-
-    def matches(self, code: str) -> bool:
-        """Return whether a code, spelled as usual, belongs to the group."""
-        known = self._known.get(code)
-        if known is None:
-            if len(self._known) >= _MAX_FOUND:
-                self._known.clear()
-            known = self._known[code] = any(pattern.matches(code) for pattern in self)
-        return known
-
-
 class PatternIndex(Generic[T]):
     """Finds what stands behind the patterns of a code with a few look-ups, however many patterns there are."""
 
@@ -117,6 +87,31 @@ class PatternIndex(Generic[T]):
             for pattern, item in self._by_prefix.get(code[:length], ()):
                 if pattern.matches(code):
                     yield item
+
+
+class CodeGroup(tuple[CodePattern, ...]):
+    """Some patterns, taken together: what belongs to one of them belongs to the group."""
+
+    _index: PatternIndex[CodePattern]
+
+    def __new__(cls, patterns: Iterable[CodePattern] = ()) -> CodeGroup:
+        """Return a group of these patterns."""
+        group = super().__new__(cls, patterns)
+        group._index = PatternIndex((pattern, pattern) for pattern in group)
+        return group
+
+    @classmethod
+    def parse(cls, *texts: str) -> CodeGroup:
+        """Read several patterns.
+
+        Raises:
+            RulesError: If one of them is none.
+        """
+        return cls(map(CodePattern.parse, texts))
+
+    def matches(self, code: str) -> bool:
+        """Return whether a code, spelled as usual, belongs to the group."""
+        return bool(self._index.find(code))
 
 
 def _expand(first: str, last: str) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def _time_of(draft: Draft, code: str) -> Time | None:
     said = _TIME_IN_TITLE.search(draft.codeset.title(code)) if code.startswith("O") else None
     if said:
         return cast(Time, said.lastgroup)
-    return next((time for time, patterns in _TIMES if patterns.matches(code)), None)
+    return next((time for time, group in _TIMES if group.matches(code)), None)
 
 
 def _find_conditions(draft: Draft) -> Iterator[tuple[str, Obstetric]]:

@@ -54,6 +54,7 @@ Text = Annotated[str, Field(min_length=1), AfterValidator(_unwrap)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 CptCode = Annotated[str, Field(pattern=r"^\d{4}[0-9A-Z]$")]
 Pattern = Annotated[CodePattern, BeforeValidator(_parse_pattern)]
+# Patterns as a group of codes, which may be empty where ``Patterns`` may not.
 if TYPE_CHECKING:
     Group = CodeGroup
     Patterns = CodeGroup
